@@ -1,0 +1,6 @@
+"""``python -m cmgit``."""
+
+from .cli import main
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,312 @@
+"""The CM door: ``access(input) -> dict``. The only place where errors become return codes.
+
+The input has the keys of the command line: ``action``, ``automation``, ``artifact``, ``artifacts``
+and the flags. The answer has ``return`` (0 is success) and, on failure, ``error`` and ``hint``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from shlex import split
+from typing import Any
+
+from . import artifacts, repositories
+from .artifact import Artifact
+from .errors import ActionNotFound, CmgitError, NotFound, UsageError
+from .grammar import Input, parse_words
+from .names import parse_object
+from .query import Query
+from .workspace import Workspace
+
+Output = dict[str, Any]
+Action = Callable[[Workspace, Input], Output]
+
+
+def access(
+    request: Mapping[str, Any] | str | Sequence[str], workspace: Workspace | None = None
+) -> Output:
+    """Run one action, given as a dict, a command line or its words; never raises a CmgitError.
+
+    Artifacts in the answer are :class:`~cmgit.artifact.Artifact` objects, or plain dicts when the
+    input asks for ``out: json``.
+    """
+    try:
+        if isinstance(request, str):
+            request = split(request)
+        given = dict(request) if isinstance(request, Mapping) else parse_words(request)
+        output = run(workspace or Workspace(), given)
+        if given.get("out") == "json":
+            output = {key: _plain(value) for key, value in output.items()}
+        return {"return": 0, **output}
+    except CmgitError as error:
+        return failure(error)
+    except OSError as error:
+        return {"return": 1, "error": f"{error.filename or ''}: {error.strerror}", "hint": ""}
+
+
+def failure(error: CmgitError) -> Output:
+    """The answer that an error becomes."""
+    return {"return": error.code, "error": str(error), "hint": error.hint}
+
+
+def run(workspace: Workspace, given: Input) -> Output:
+    """Run the action of an input; raises CmgitError."""
+    action = str(given.get("action") or "").replace("-", "_")
+    automation = str(given.get("automation") or "")
+    name = ALIASES.get(action, action)
+    table = REPOSITORY_ACTIONS if _is_repo(automation) else ARTIFACT_ACTIONS
+    if name not in table:
+        from difflib import get_close_matches
+
+        close = get_close_matches(name, [*table, *ALIASES], 1)
+        raise ActionNotFound(
+            f"action {action!r} not found for automation {automation or 'none'!r}",
+            f"did you mean {close[0]!r}?" if close else "see 'cmgit --help'",
+        )
+    return table[name](workspace, given)
+
+
+def _is_repo(automation: str) -> bool:
+    name = Query.parse(automation).automation
+    return name.accepts("repo", "55c3e27e8a140e48") and not name.is_pattern
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Artifact):
+        return value.to_dict()
+    if isinstance(value, list):
+        return [_plain(item) for item in value]
+    return value
+
+
+# -- selecting ------------------------------------------------------------------------------------
+
+
+def select(workspace: Workspace, given: Input) -> list[Artifact]:
+    """The artifacts that an input names: each of its names, or all that match without any."""
+    names = [str(given.get("artifact") or ""), *map(str, given.get("artifacts") or [])]
+    found: dict[tuple[int, str], Artifact] = {}
+    for name in names:
+        for artifact in workspace.find(
+            str(given.get("automation") or ""),
+            name,
+            given.get("tags") or (),
+            str(given.get("repo") or ""),
+            str(given.get("at") or ""),
+        ):
+            found[artifact.number, artifact.path] = artifact
+    return list(found.values())
+
+
+def select_one(workspace: Workspace, given: Input) -> Artifact:
+    """The one artifact that an input names; raises NotFound or AmbiguousError."""
+    words = f"{given.get('automation') or ''} {given.get('artifact') or ''}"
+    if given.get("tags"):
+        words += f" --tags={given['tags']}"
+    return workspace.only(select(workspace, given), words)
+
+
+def select_some(workspace: Workspace, given: Input) -> list[Artifact]:
+    """The artifacts that an input names, at least one; raises NotFound.
+
+    An input that names nothing at all is refused: it would mean everything.
+    """
+    if not any(given.get(key) for key in ("artifact", "artifacts", "tags")):
+        raise UsageError("no artifact was named", "write '*' to mean all of them")
+    found = select(workspace, given)
+    if not found:
+        words = f"{given.get('automation') or ''} {given.get('artifact') or ''}".strip()
+        raise NotFound(f"no artifact matches {words!r}", workspace.suggestion(words))
+    return found
+
+
+def targets(given: Input) -> str:
+    """The second name of a move or copy."""
+    others = given.get("artifacts") or []
+    if len(others) != 1:
+        raise UsageError("two names are needed: what, and where to", "cmgit mv script OLD NEW")
+    return str(others[0])
+
+
+# -- actions on artifacts -------------------------------------------------------------------------
+
+
+def _find(workspace: Workspace, given: Input) -> Output:
+    return {"list": select(workspace, given)}
+
+
+def _load(workspace: Workspace, given: Input) -> Output:
+    artifact, at = select_one(workspace, given), str(given.get("at") or "")
+    return {
+        "artifact": artifact,
+        "meta": workspace.load(artifact, at),
+        "original_meta": workspace.original(artifact, at),
+        "path": workspace.directory(artifact, at),
+    }
+
+
+def _add(workspace: Workspace, given: Input) -> Output:
+    meta = given.get("meta") or {}
+    if not isinstance(meta, dict):
+        raise UsageError("meta is not a mapping", "write --meta.KEY=VALUE")
+    artifact = artifacts.add(
+        workspace,
+        str(given.get("automation") or ""),
+        str(given.get("artifact") or ""),
+        given.get("tags") or (),
+        meta,
+        bool(given.get("yaml")),
+        str(given.get("from") or ""),
+    )
+    return {"artifact": artifact, "path": artifact.path, "uid": artifact.uid}
+
+
+def _update(workspace: Workspace, given: Input) -> Output:
+    try:
+        found = select_some(workspace, {**given, "tags": given.get("with_tags") or ""})
+    except NotFound:
+        if Query.parse("", str(given.get("artifact") or "")).artifact.is_pattern:
+            raise
+        return {"list": [_add(workspace, given)["artifact"]]}
+    return {
+        "list": artifacts.update(
+            workspace,
+            found,
+            given.get("meta") or {},
+            given.get("tags") or (),
+            bool(given.get("replace")),
+            bool(given.get("replace_lists")),
+        )
+    }
+
+
+def _remove(workspace: Workspace, given: Input) -> Output:
+    found = select_some(workspace, given)
+    if not (given.get("f") or given.get("force")):
+        raise UsageError(
+            f"{len(found)} artifacts would be removed", "say -f to remove them without being asked"
+        )
+    artifacts.remove(workspace, found)
+    return {"list": found}
+
+
+def _move(workspace: Workspace, given: Input) -> Output:
+    artifact = select_one(workspace, {**given, "artifacts": []})
+    return {"artifact": artifacts.move(workspace, artifact, targets(given))}
+
+
+def _copy(workspace: Workspace, given: Input) -> Output:
+    artifact = select_one(workspace, {**given, "artifacts": []})
+    return {
+        "artifact": artifacts.copy(workspace, artifact, targets(given), given.get("new_tags") or ())
+    }
+
+
+def _info(workspace: Workspace, given: Input) -> Output:
+    artifact = select_one(workspace, given)
+    repository = workspace.repository(workspace.entry(artifact))
+    return {
+        "artifact": artifact,
+        "cid": artifact.cid,
+        "path": workspace.directory(artifact),
+        "files": sorted(repository.files(artifact.path)),
+    }
+
+
+def _print_input(workspace: Workspace, given: Input) -> Output:
+    return {"input": given}
+
+
+def _version(workspace: Workspace, given: Input) -> Output:
+    from . import __version__
+
+    return {"version": __version__}
+
+
+def _save(workspace: Workspace, given: Input) -> Output:
+    repo = str(given.get("repo") or given.get("artifact") or "")
+    return {"paths": artifacts.save(workspace, repo, str(given.get("m") or ""))}
+
+
+# -- actions on repositories ----------------------------------------------------------------------
+
+
+def select_repositories(workspace: Workspace, given: Input) -> list[dict[str, Any]]:
+    """What is known of each repository that an input names, all without a name."""
+    name = parse_object(str(given.get("artifact") or "").rstrip(":"))[1]
+    return [repositories.describe(workspace, entry) for entry in workspace.registry.find(name)]
+
+
+def _find_repos(workspace: Workspace, given: Input) -> Output:
+    return {"list": select_repositories(workspace, given)}
+
+
+def _init_repo(workspace: Workspace, given: Input) -> Output:
+    entry = repositories.init(
+        workspace,
+        str(given.get("artifact") or ""),
+        str(given.get("path") or given.get("artifact") or "."),
+        str(given.get("desc") or ""),
+        str(given.get("prefix") or ""),
+    )
+    return {"alias": entry.alias, "uid": entry.uid, "path": entry.path}
+
+
+def _pull_repo(workspace: Workspace, given: Input) -> Output:
+    entry = repositories.pull(
+        workspace,
+        str(given.get("artifact") or ""),
+        str(given.get("url") or ""),
+        str(given.get("branch") or ""),
+        str(given.get("checkout") or ""),
+        int(given["depth"]) if given.get("depth") else None,
+    )
+    return {"alias": entry.alias, "uid": entry.uid, "path": entry.path}
+
+
+def _remove_repo(workspace: Workspace, given: Input) -> Output:
+    gone = repositories.remove(workspace, str(given.get("artifact") or ""), bool(given.get("all")))
+    return {"list": [entry.alias for entry in gone]}
+
+
+def _where_repo(workspace: Workspace, given: Input) -> Output:
+    found = select_repositories(workspace, given)
+    if not found:
+        raise NotFound(f"repository {given.get('artifact')!r} not found", "see 'cmgit find repo'")
+    return {"list": [repo["path"] for repo in found]}
+
+
+def _update_repo(workspace: Workspace, given: Input) -> Output:
+    name = str(given.get("artifact") or "")
+    entry = repositories.update(workspace, name, str(given.get("desc") or ""))
+    return {"alias": entry.alias, "uid": entry.uid}
+
+
+def _checkout_repo(workspace: Workspace, given: Input) -> Output:
+    entry = repositories.checkout(workspace, str(given.get("artifact") or ""), targets(given))
+    return {"alias": entry.alias, "path": entry.path}
+
+
+def _detect_repo(workspace: Workspace, given: Input) -> Output:
+    path = str(given.get("path") or ".")
+    entry = repositories.detect(workspace, path)
+    if entry is None:
+        raise NotFound(f"{path} is in no registered repository", "'cmgit init repo' makes it one")
+    return {"alias": entry.alias, "uid": entry.uid, "path": entry.path}
+
+
+ALIASES = {
+    "search": "find", "ls": "find", "list": "find", "delete": "rm", "move": "mv", "ren": "mv",
+    "rename": "mv", "copy": "cp",
+}  # fmt: skip
+
+ARTIFACT_ACTIONS: dict[str, Action] = {
+    "find": _find, "load": _load, "add": _add, "update": _update, "rm": _remove, "mv": _move,
+    "cp": _copy, "info": _info, "save": _save, "print_input": _print_input, "version": _version,
+}  # fmt: skip
+
+REPOSITORY_ACTIONS: dict[str, Action] = {
+    "find": _find_repos, "show": _find_repos, "where": _where_repo, "init": _init_repo,
+    "add": _init_repo, "pull": _pull_repo, "rm": _remove_repo, "update": _update_repo,
+    "checkout": _checkout_repo, "detect": _detect_repo,
+}  # fmt: skip

@@ -1,0 +1,170 @@
+"""``reindex`` and ``check``: rebuilding what is derived, verifying what is not."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from .errors import CmgitError
+from .index.lookup import PENDING, Index
+from .index.manifest import DIRECTORY
+from .refresh import refresh
+from .registry import Entry
+from .repository import Repository
+from .store.checkout import changed_files, remove_checkout
+from .store.git import GitRepository
+from .store.locks import process_lock
+from .store.objects import SUBMODULE, ObjectID, read_tree, verify
+from .workspace import Workspace, warnings_of
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something that ``check`` found: where, what, and in which state it is now.
+
+    ``wrong`` needs a person; ``repaired`` was put right; ``note`` is what the author of an
+    artifact should know, and does no harm.
+    """
+
+    where: str
+    problem: str
+    state: str = "wrong"
+
+
+def reindex(workspace: Workspace) -> Index:
+    """Build the index anew from Git and the disk; returns it."""
+    directory = os.path.join(workspace.home, DIRECTORY)
+    with process_lock(os.path.join(workspace.home, "locks", "reindex")):
+        for name in sorted(os.listdir(directory), reverse=True) if os.path.isdir(directory) else []:
+            os.unlink(os.path.join(directory, name))
+        return refresh(workspace.home, workspace.report)
+
+
+def check(workspace: Workspace) -> Iterator[Finding]:
+    """Verify the home; yields what is wrong, and puts right what is derived.
+
+    Looks at the registry, every repository (refs, and every object reachable from them, hashed
+    again), the artifacts that cannot be read, the index against Git, and the check-outs.
+    """
+    registry = workspace.registry
+    for warning in registry.warnings:
+        with registry.change():
+            pass
+        yield Finding("registry", warning, state="repaired")
+    for entry in registry.entries:
+        workspace.report(f"checking {entry.alias}")
+        yield from _check_repository(workspace, entry)
+    yield from _check_index(workspace)
+    yield from _check_checkouts(workspace)
+    yield from _sweep(workspace)
+
+
+def _check_repository(workspace: Workspace, entry: Entry) -> Iterator[Finding]:
+    try:
+        repository = Repository.open(entry.path, entry.alias)
+        with repository.locked(wait_seconds=10):
+            pass  # finishes what a killed process began
+        repository.description()
+    except CmgitError as error:
+        yield Finding(entry.alias, str(error))
+        return
+    for name, oid in sorted(repository.git.refs().items()):
+        if oid not in repository.git.objects:
+            yield Finding(entry.alias, f"{name} points to {oid}, which is missing")
+    for problem in _check_objects(repository.git):
+        yield Finding(entry.alias, problem)
+    repository.git.close()
+
+
+def _check_objects(git: GitRepository) -> Iterator[str]:
+    """Hash every object that the refs reach; the boundary of a shallow clone counts as an end."""
+    todo: list[ObjectID] = [oid for oid in git.refs().values() if oid in git.objects]
+    seen: set[ObjectID] = set()
+    while todo:
+        oid = todo.pop()
+        if oid in seen:
+            continue
+        seen.add(oid)
+        problems = list(verify(git.objects, [oid]))
+        yield from problems
+        if not problems:
+            todo += _below(git, oid)
+
+
+def _below(git: GitRepository, oid: ObjectID) -> list[ObjectID]:
+    kind, data = git.objects.read(oid)
+    if kind == "tree":
+        entries = read_tree(git.objects, oid).values()
+        return [entry.oid for entry in entries if entry.mode != SUBMODULE]
+    if kind == "commit":
+        commit = git.read_commit(oid)
+        return [commit.tree, *commit.parents]
+    if kind == "tag":
+        return [ObjectID(data.split(b"\n", 1)[0].split(b" ")[1].decode("ascii"))]
+    return []
+
+
+def _check_index(workspace: Workspace) -> Iterator[Finding]:
+    before = _content(workspace.index())
+    fresh = reindex(workspace)
+    after = _content(fresh)
+    if before != after:
+        differ = len(set(map(repr, before)) ^ set(map(repr, after)))
+        yield Finding("index", f"{differ} records were not what Git says", state="repaired")
+    for warning in warnings_of(fresh):
+        yield Finding("artifact", warning, state="note")
+    uids: dict[str, list[str]] = {}
+    names = {repo.number: repo.alias for repo in fresh.manifest.repositories}
+    for number, record in fresh.records():
+        uids.setdefault(record["uid"], []).append(f"{names[number]}/{record['path']}")
+    for uid, places in sorted(uids.items()):
+        if len(places) > 1:
+            yield Finding(
+                "artifact", f"UID {uid} is that of {', '.join(sorted(places))}", state="note"
+            )
+
+
+def _content(index: Index) -> list[tuple[int, str, str]]:
+    return sorted((number, r["path"], repr(sorted(r.items()))) for number, r in index.records())
+
+
+def _check_checkouts(workspace: Workspace) -> Iterator[Finding]:
+    directory = os.path.join(workspace.home, "trees")
+    stores = []
+    for entry in workspace.registry.entries:
+        try:
+            stores.append(GitRepository.open(entry.path).objects)
+        except CmgitError:
+            continue
+    for name in sorted(os.listdir(directory)) if os.path.isdir(directory) else []:
+        path = os.path.join(directory, name)
+        if len(name) != 40:
+            continue
+        store = next((store for store in stores if ObjectID(name) in store), None)
+        if store is None or changed_files(store, name, path):
+            remove_checkout(path)
+            what = "changed" if store else "of no repository any more"
+            yield Finding("check-out", f"{path} is {what}; removed", state="repaired")
+
+
+def _sweep(workspace: Workspace) -> Iterator[Finding]:
+    """Remove what killed processes left: clones and markers."""
+    repos = os.path.join(workspace.home, "repos")
+    for name in sorted(os.listdir(repos)) if os.path.isdir(repos) else []:
+        if name.startswith("tmp-"):
+            key = name[len("tmp-") :]
+            with process_lock(os.path.join(workspace.home, "locks", f"pull-{key}")):
+                shutil.rmtree(os.path.join(repos, name), ignore_errors=True)
+            yield Finding("repos", f"{name} was left by a pull that ended early", state="repaired")
+    entries = {str(entry.number): entry for entry in workspace.registry.entries}
+    pending = os.path.join(workspace.home, PENDING)
+    for name in sorted(os.listdir(pending)):
+        entry = entries.get(name)
+        if entry is not None:
+            with workspace.changing(entry):
+                pass
+        elif os.path.exists(os.path.join(pending, name)):
+            os.unlink(os.path.join(pending, name))
+        yield Finding("pending", f"marker {name} was left by a killed process", state="repaired")

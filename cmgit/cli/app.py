@@ -1,0 +1,111 @@
+"""The Typer application: how words find their command, and how errors become exit codes."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from difflib import get_close_matches
+from typing import Any
+
+import typer
+from typer.core import TyperGroup
+
+from ..actions import ALIASES
+from ..errors import ActionNotFound, CmgitError, UsageError
+from ..grammar import read_input_file
+from .output import out
+from .words import translate
+
+INTERRUPTED = 130
+
+
+class Commands(TyperGroup):
+    """Commands of one or two words: ``pull repo`` is one of its own, ``pull`` may be another."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """Find the command of a command line: the longest that fits, aliases included."""
+        first = args[0].replace("_", "-")
+        names = [ALIASES.get(first, first), first]
+        if len(args) > 1:
+            for name in names:
+                command = self.commands.get(f"{name} {args[1].split(',')[0]}")
+                if command is not None:
+                    return command.name, command, args[2:]
+        for name in names:
+            command = self.commands.get(name)
+            if command is not None:
+                return name, command, args[1:]
+        raise self._unknown(args)
+
+    def _unknown(self, args: list[str]) -> ActionNotFound:
+        words = [*self.commands, *ALIASES]
+        close = get_close_matches(args[0], words, 1)
+        automation = f" for automation {args[1]!r}" if len(args) > 1 else ""
+        return ActionNotFound(
+            f"action {args[0]!r} not found{automation}",
+            f"did you mean {close[0]!r}?" if close else "see 'cmgit --help'",
+        )
+
+
+app = typer.Typer(
+    cls=Commands,
+    name="cmgit",
+    help="A Git-native collective database of reusable artifacts.",
+    epilog="Examples: cmgit pull repo package:cmx4mlops; cmgit find script --tags=detect,os",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+@app.callback()
+def _top() -> None:
+    """A Git-native collective database of reusable artifacts.
+
+    Words: cmgit ACTION AUTOMATION [REPO:]ARTIFACT --flags. A name may be an alias, a UID,
+    both (alias,UID), or a pattern with * and ?.
+    """
+
+
+def run_app(words: Sequence[str]) -> int:
+    """Run a command line; returns the exit code. Prints errors as one line, and a hint."""
+    from . import artifacts, history, repositories  # noqa: F401  (they add their commands)
+
+    try:
+        result = app(translate(words, read_input_file), prog_name="cmgit", standalone_mode=False)
+        return result if isinstance(result, int) else 0
+    except CmgitError as error:
+        out.error(error)
+        return error.code
+    except OSError as error:
+        out.error(_system_error(error))
+        return 1
+    except (KeyboardInterrupt, typer.Abort):
+        out.note("cmgit: interrupted")
+        return INTERRUPTED
+    except typer.Exit as done:
+        return done.exit_code
+    except typer.TyperException as error:
+        out.error(_usage_error(error))
+        return UsageError.code
+    finally:
+        out.quiet()
+
+
+def _system_error(error: OSError) -> CmgitError:
+    where = f"{error.filename}: " if error.filename else ""
+    return CmgitError(f"{where}{error.strerror or error}")
+
+
+def _usage_error(error: Any) -> UsageError:
+    """The same in one line: click puts its suggestions into ``format_message``."""
+    command = getattr(getattr(error, "ctx", None), "command_path", "cmgit")
+    return UsageError(" ".join(error.format_message().split()), f"see '{command} --help'")
+
+
+def finish(code: int) -> None:
+    """End a command with an exit code."""
+    if code:
+        sys.stdout.flush()
+        raise typer.Exit(code)

@@ -1,0 +1,51 @@
+"""Completion of names in a shell, from the index; silent whatever goes wrong."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from ..home import default_home
+from ..index.lookup import BUILT_IN_AUTOMATIONS, open_fresh
+from ..query import Query
+
+_MANY = 500
+
+
+def _records() -> list[tuple[str, dict[str, Any]]]:
+    index = open_fresh(default_home(os.environ))
+    if index is None:
+        return []
+    names = {repo.number: repo.alias for repo in index.manifest.repositories}
+    return [(names[number], record) for number, record in index.records()]
+
+
+def complete_automation(incomplete: str) -> list[str]:
+    """Automations that begin so."""
+    found = {record["automation_alias"] for _, record in _records()}
+    return sorted(a for a in found | set(BUILT_IN_AUTOMATIONS) if a.startswith(incomplete))
+
+
+def complete_artifact(ctx: Any, incomplete: str) -> list[str]:
+    """Aliases of the automation on the command line that begin so."""
+    automation = Query.parse(str(ctx.params.get("automation") or "")).automation
+    return sorted(
+        record["alias"]
+        for _, record in _records()
+        if record["alias"].startswith(incomplete)
+        and automation.accepts(record["automation_alias"], record["automation_uid"])
+    )[:_MANY]
+
+
+def complete_tags(incomplete: str) -> list[str]:
+    """The list so far with each tag that its last word may become."""
+    before, comma, last = incomplete.rpartition(",")
+    tags = {tag for _, record in _records() for tag in record["tags"]}
+    return sorted(f"{before}{comma}{tag}" for tag in tags if tag.startswith(last))[:_MANY]
+
+
+def complete_repo(incomplete: str) -> list[str]:
+    """Repositories that begin so."""
+    index = open_fresh(default_home(os.environ))
+    repos = index.manifest.repositories if index else []
+    return sorted(repo.alias for repo in repos if repo.alias.startswith(incomplete))

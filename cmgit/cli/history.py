@@ -1,0 +1,105 @@
+"""Commands on the past."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta, timezone
+from typing import Annotated
+
+import typer
+
+from .. import actions, history
+from ..errors import UsageError
+from .app import app
+from .artifacts import At, Automation, Json, OneArtifact, show
+from .complete import complete_artifact
+from .output import open_workspace, out
+
+
+@app.command("log", epilog="Example: cmgit log script detect-os --limit=5")
+def log(
+    automation: Automation,
+    artifact: OneArtifact,
+    at: At = "",
+    limit: Annotated[int, typer.Option(min=0, help="At most so many commits.")] = 0,
+    json: Json = False,
+) -> None:
+    """List the commits that changed an artifact, newest first, followed through renames."""
+    workspace = open_workspace()
+    given = {"automation": automation, "artifact": artifact, "at": at}
+    found = actions.select_one(workspace, given)
+    for number, change in enumerate(history.log(workspace, found), 1):
+        commit = change.commit
+        zone = timezone(timedelta(seconds=commit.zone))
+        when = datetime.fromtimestamp(commit.time, zone)
+        if json:
+            out.json(
+                {
+                    "commit": commit.oid,
+                    "author": commit.author,
+                    "date": when.isoformat(),
+                    "message": commit.message.strip(),
+                    "path": change.path,
+                }  # fmt: skip
+            )
+        else:
+            title = (commit.message.splitlines() or [""])[0]
+            out.line(f"{commit.oid[:12]} {when:%Y-%m-%d %H:%M} {commit.author}: {title}")
+        if number == limit:
+            break
+
+
+@app.command("diff", epilog="Example: cmgit diff script detect-os HEAD~3 HEAD")
+def diff(
+    automation: Automation,
+    artifact: OneArtifact,
+    old: Annotated[str, typer.Argument(help="A revision or a date.")],
+    new: Annotated[str, typer.Argument(help="Another; the newest by default.")] = "",
+) -> None:
+    """Print how the files of an artifact differ between two revisions."""
+    workspace = open_workspace()
+    found = actions.select_one(workspace, {"automation": automation, "artifact": artifact})
+    out.data(history.diff(workspace, found, old, new))
+
+
+@app.command("restore", epilog="Example: cmgit restore script hello")
+def restore(
+    automation: Automation,
+    artifact: Annotated[str, typer.Argument(help="[REPO:]ARTIFACT that was removed.")],
+    at: At = "",
+    json: Json = False,
+) -> None:
+    """Bring back a removed artifact, in one commit."""
+    artifact_ = history.restore(open_workspace(), automation, artifact, at)
+    show({"artifact": artifact_}, [artifact_.name], json)
+
+
+@app.command(
+    "cat",
+    epilog="Examples: cmgit cat 863735b7db8c44fc:run.sh; cmgit cat script detect-os customize.py",
+)
+def cat(
+    words: Annotated[
+        list[str],
+        typer.Argument(
+            help="UID:FILE, or AUTOMATION ARTIFACT FILE; without FILE, the meta.",
+            autocompletion=complete_artifact,
+        ),
+    ],
+    at: At = "",
+) -> None:
+    """Print a file of an artifact, byte for byte."""
+    workspace = open_workspace()
+    automation, artifact, file = _file_words(words)
+    given = {"automation": automation, "artifact": artifact, "at": at}
+    found = actions.select_one(workspace, given)
+    out.data(history.cat(workspace, found, file, at))
+
+
+def _file_words(words: list[str]) -> tuple[str, str, str]:
+    if len(words) == 1:
+        name, _, file = words[0].partition(":")
+        return "", name, file
+    if len(words) > 3:
+        raise UsageError("too many words", "cmgit cat AUTOMATION ARTIFACT FILE")
+    automation, artifact, *file_words = words
+    return automation, artifact, file_words[0] if file_words else ""

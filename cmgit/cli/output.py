@@ -1,0 +1,132 @@
+"""The only module that prints: data to stdout, everything else to stderr."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import orjson
+
+from ..errors import CmgitError
+from ..meta.write import dump_json, dump_yaml
+from ..workspace import Workspace
+from .short import BROKEN_PIPE
+
+WARNING = "warning: "
+_WARNINGS_SHOWN = 10
+
+
+class Output:
+    """Where the commands' words go."""
+
+    def __init__(self) -> None:
+        self._status: Any = None
+        self.warned = 0
+
+    def data(self, text: str | bytes) -> None:
+        """Write to stdout, UTF-8 whatever the locale."""
+        if isinstance(text, str):
+            text = text.encode("utf-8", "surrogateescape")
+        self.quiet()
+        try:
+            sys.stdout.buffer.write(text)
+            sys.stdout.buffer.flush()
+        except BrokenPipeError:
+            devnull = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(devnull, sys.stdout.fileno())
+            raise SystemExit(BROKEN_PIPE) from None
+
+    def line(self, text: str) -> None:
+        """Write one line to stdout."""
+        self.data(text + "\n")
+
+    def lines(self, texts: Iterable[str]) -> None:
+        """Write lines to stdout."""
+        self.data("".join(text + "\n" for text in texts))
+
+    def json(self, value: Any) -> None:
+        """Write one value as JSON on one line."""
+        self.data(orjson.dumps(value, option=orjson.OPT_APPEND_NEWLINE, default=_plain))
+
+    def answer(self, value: Mapping[str, Any]) -> None:
+        """Write a whole return dict as indented JSON (``--out=json``)."""
+        options = orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE
+        self.data(orjson.dumps(value, option=options, default=_plain))
+
+    def meta(self, value: dict[str, Any], yaml: bool) -> None:
+        """Write a meta description: sorted JSON, or YAML."""
+        self.data(dump_yaml(value) if yaml else dump_json(value))
+
+    def note(self, text: str) -> None:
+        """Say something to the person on stderr."""
+        self.quiet()
+        with contextlib.suppress(OSError, ValueError):
+            print(_safe(text), file=sys.stderr)
+
+    def report(self, text: str) -> None:
+        """Take a report of the workspace: a warning is printed, progress shown on a terminal."""
+        if text.startswith(WARNING):
+            self.warn(text[len(WARNING) :])
+        elif sys.stderr.isatty():
+            self._show(text)
+
+    def warn(self, text: str) -> None:
+        """Print a warning, as long as there are not too many."""
+        self.warned += 1
+        if self.warned <= _WARNINGS_SHOWN:
+            self.note(WARNING + text)
+        elif self.warned == _WARNINGS_SHOWN + 1:
+            self.note(WARNING + "there are more; 'cmgit check' lists all")
+
+    def error(self, error: CmgitError) -> None:
+        """Print an error on one line, and its hint on another."""
+        self.note(f"cmgit: {error}")
+        if error.hint:
+            self.note(f"  hint: {error.hint}")
+
+    def _show(self, text: str) -> None:
+        if self._status is None:
+            from rich.console import Console
+
+            self._status = Console(stderr=True).status(text)
+            self._status.start()
+        self._status.update(text)
+
+    def quiet(self) -> None:
+        """Take the progress off the terminal."""
+        if self._status is not None:
+            self._status.stop()
+            self._status = None
+
+
+def _plain(value: Any) -> Any:
+    if hasattr(value, "to_dict"):
+        return value.to_dict()
+    raise TypeError
+
+
+def _safe(text: str) -> str:
+    """Without control characters that could play tricks on a terminal, on one line."""
+    shown = "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+    encoding = getattr(sys.stderr, "encoding", None) or "utf-8"
+    return shown.encode(encoding, "backslashreplace").decode(encoding)
+
+
+out = Output()
+
+
+def open_workspace() -> Workspace:
+    """The user's workspace, reporting here."""
+    return Workspace(report=out.report)
+
+
+def confirm(question: str) -> bool:
+    """Ask on a terminal; False where there is none."""
+    if not (sys.stdin and sys.stdin.isatty() and sys.stderr.isatty()):
+        return False
+    out.quiet()
+    print(f"{question} [y/N] ", end="", file=sys.stderr, flush=True)
+    return sys.stdin.readline().strip().lower() in ("y", "yes")

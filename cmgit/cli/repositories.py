@@ -1,0 +1,196 @@
+"""Commands on repositories, the index and the home."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import asdict
+from typing import Annotated, Any
+
+import typer
+
+from .. import actions, check, repositories
+from ..errors import NotFound, UsageError
+from .app import app, finish
+from .artifacts import Json, show
+from .complete import complete_repo
+from .output import confirm, open_workspace, out
+
+Name = Annotated[
+    str, typer.Argument(help="Alias, UID, alias,UID or pattern.", autocompletion=complete_repo)
+]
+
+
+def _repositories(name: str) -> list[dict[str, Any]]:
+    return actions.select_repositories(open_workspace(), {"artifact": name})
+
+
+@app.command("find repo", epilog="Example: cmgit find repo '*mlc*'")
+def find_repo(name: Name = "", json: Json = False) -> None:
+    """List repositories (also: ls, list, search): alias,uid = path."""
+    found = _repositories(name)
+    for repo in found:
+        if repo["problem"]:
+            out.warn(str(repo["problem"]))
+    if json:
+        for repo in found:
+            out.json(repo)
+    else:
+        out.lines(f"{repo['alias']},{repo['uid']} = {repo['path']}" for repo in found)
+
+
+@app.command("show repo", epilog="Example: cmgit show repo cmx4mlops")
+def show_repo(name: Name = "", json: Json = False) -> None:
+    """Print what is known of repositories: kind, place, source, branch, commit."""
+    found = _repositories(name)
+    if not found:
+        raise NotFound(f"repository {name!r} not found", "see 'cmgit find repo'")
+    for repo in found:
+        if json:
+            out.json(repo)
+        else:
+            out.lines(f"{key} = {value}" for key, value in repo.items() if value)
+
+
+@app.command("where repo", epilog="Example: cd $(cmgit where repo local)")
+def where_repo(name: Name = "local") -> None:
+    """Print the directory of each repository."""
+    found = _repositories(name)
+    if not found:
+        raise NotFound(f"repository {name!r} not found", "see 'cmgit find repo'")
+    out.lines(str(repo["path"]) for repo in found)
+
+
+@app.command(
+    "init repo", epilog="Examples: cmgit init repo results; cmgit init repo --path=~/my/project"
+)
+def init_repo(
+    name: Annotated[str, typer.Argument(help="ALIAS or ALIAS,UID.")] = "",
+    path: Annotated[str, typer.Option(help="The directory; ./NAME by default.")] = "",
+    desc: Annotated[str, typer.Option(help="A description.")] = "",
+    prefix: Annotated[str, typer.Option(help="Sub-directory for the artifacts.")] = "",
+    json: Json = False,
+) -> None:
+    """Make any directory a working repository (also: add repo): cmr.yaml, and Git if need be."""
+    path = path or (name.split(",")[0] if name else ".")
+    entry = repositories.init(open_workspace(), name, path, desc, prefix)
+    _show_entry(entry, json)
+
+
+app.command("add repo", hidden=True, epilog="Example: cmgit add repo results")(init_repo)
+
+
+def _show_entry(entry: Any, json: bool) -> None:
+    output = {"alias": entry.alias, "uid": entry.uid, "path": entry.path}
+    show(output, [f"{entry.alias},{entry.uid} = {entry.path}"], json)
+
+
+@app.command(
+    "pull repo",
+    epilog="Examples: cmgit pull repo mlcommons@cm4mlops; cmgit pull repo mine --url=/data/repo; "
+    "cmgit pull repo package:cmx4mlops; cmgit pull repo mine",
+)
+def pull_repo(
+    name: Annotated[
+        str,
+        typer.Argument(
+            help="A name to give, a known repository, owner@name, package:NAME or a URL.",
+            autocompletion=complete_repo,
+        ),
+    ] = "",
+    url: Annotated[str, typer.Option(help="A Git URL, a path, owner@name, package:NAME.")] = "",
+    branch: Annotated[str, typer.Option(help="The branch to follow.")] = "",
+    checkout: Annotated[str, typer.Option(help="A revision to be at.")] = "",
+    depth: Annotated[int, typer.Option(min=0, help="Only so many commits of history.")] = 0,
+    json: Json = False,
+) -> None:
+    """Take in a repository, or bring it up to date: objects only, no files."""
+    workspace = open_workspace()
+    entry = repositories.pull(workspace, name, url, branch, checkout, depth or None)
+    _show_entry(entry, json)
+
+
+app.command("pull", hidden=True, epilog="Example: cmgit pull mlcommons@cm4mlops")(pull_repo)
+
+
+@app.command("checkout repo", epilog="Example: cmgit checkout repo mlcommons@cm4mlops ~/cm4mlops")
+def checkout_repo(
+    name: Name,
+    directory: Annotated[str, typer.Argument(help="Where its files shall be.")],
+    json: Json = False,
+) -> None:
+    """Make a working repository out of a bare one."""
+    _show_entry(repositories.checkout(open_workspace(), name, directory), json)
+
+
+@app.command("rm repo", epilog="Examples: cmgit rm repo mine; cmgit rm repo mine --all -f")
+def remove_repo(
+    name: Annotated[str, typer.Argument(autocompletion=complete_repo)],
+    all_: Annotated[bool, typer.Option("--all", help="Delete its files too.")] = False,
+    force: Annotated[bool, typer.Option("-f", "--force", help="Do not ask.")] = False,
+    json: Json = False,
+) -> None:
+    """Unregister repositories (also: delete repo); their files stay without --all."""
+    if all_ and not force and not confirm(f"Delete the files of {name}?"):
+        raise UsageError("nothing was removed", "say -f to delete without being asked")
+    gone = repositories.remove(open_workspace(), name, all_)
+    show({"list": [e.alias for e in gone]}, [f"{e.alias},{e.uid}" for e in gone], json)
+
+
+@app.command("detect repo", epilog="Example: cmgit detect repo")
+def detect_repo(
+    path: Annotated[str, typer.Option(help="The current directory by default.")] = ".",
+    json: Json = False,
+) -> None:
+    """Print the repository that a directory is in."""
+    entry = repositories.detect(open_workspace(), path)
+    if entry is None:
+        raise NotFound(
+            f"{os.path.abspath(path)} is in no registered repository",
+            "'cmgit init repo' makes it one",
+        )
+    _show_entry(entry, json)
+
+
+@app.command("update repo", epilog="Example: cmgit update repo mine --desc='our results'")
+def update_repo(
+    name: Name,
+    desc: Annotated[str, typer.Option(help="The new description.")],
+    json: Json = False,
+) -> None:
+    """Change the description of a repository, in one commit."""
+    _show_entry(repositories.update(open_workspace(), name, desc), json)
+
+
+@app.command("reindex", epilog="Example: cmgit reindex")
+def reindex(json: Json = False) -> None:
+    """Build the index anew from Git and the disk."""
+    workspace = open_workspace()
+    index = check.reindex(workspace)
+    count = sum(state.live for state in index.manifest.segments)
+    repos = len(index.manifest.repositories)
+    show(
+        {"artifacts": count, "repositories": repos},
+        [f"{count} artifacts in {repos} repositories"],
+        json,
+    )
+
+
+app.command("reindex repo", hidden=True, epilog="Example: cmgit reindex repo")(reindex)
+
+
+@app.command("check", epilog="Example: cmgit check --json")
+def check_command(json: Json = False) -> None:
+    """Verify registry, repositories, objects, index and check-outs; repair what is derived.
+
+    Exit code 0 when all is well or repaired, 1 when something is left.
+    """
+    left = 0
+    for finding in check.check(open_workspace()):
+        left += finding.state == "wrong"
+        if json:
+            out.json(asdict(finding))
+        else:
+            out.line(f"{finding.state}: {finding.where}: {finding.problem}")
+    if not json:
+        out.note("all is well" if not left else f"{left} problems are left")
+    finish(1 if left else 0)

@@ -1,0 +1,51 @@
+"""CM's spelling of a command line in Typer's. Pure.
+
+Typer reads ``--key=value`` and words; CM people also write ``-key=value``, ``--key_with=…``,
+``--key-`` for false, ``@input.yaml``, and actions and automations with ``_`` or ``-``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+
+def translate(words: Sequence[str], read: Callable[[str], Mapping[str, Any]]) -> list[str]:
+    """The same command line in Typer's spelling; ``read`` loads an input file."""
+    result: list[str] = []
+    for at, word in enumerate(words):
+        if word == "--":
+            return result + list(words[at:])
+        if word.startswith("@") and len(word) > 1:
+            result += _flags_of(read(word[1:]))
+        elif word.startswith("-") and len(word) > 2:
+            result += _flag(word)
+        elif not result:
+            result.append(word.replace("_", "-"))
+        else:
+            result.append(word)
+    return result
+
+
+def _flag(word: str) -> list[str]:
+    key, equals, value = word.lstrip("-").partition("=")
+    if key.endswith("-") and not equals:
+        return [f"--{key}"] if "." in key else []  # false is what a switch is without it
+    first, dot, rest = key.partition(".")
+    return [f"--{first.replace('_', '-')}{dot}{rest}{equals}{value}"]
+
+
+def _flags_of(values: Mapping[str, Any], prefix: str = "") -> list[str]:
+    flags = []
+    for key, value in values.items():
+        name = f"{prefix}{key}" if prefix else key.replace("_", "-")
+        if isinstance(value, Mapping):
+            flags += _flags_of(value, f"{name}.")
+        elif isinstance(value, (list, tuple)):
+            comma = "," if prefix else ""
+            flags.append(f"--{name}{comma}={','.join(map(str, value))}")
+        elif value is True:
+            flags.append(f"--{name}")
+        elif value is not False and value is not None:
+            flags.append(f"--{name}={value}")
+    return flags

@@ -1,0 +1,80 @@
+"""CM's free-form command line: words, flags and input files to one input dict.
+
+``{action} {automation} {artifact…} --flags @input.yaml -- rest``; the rules are in the README's
+command reference.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from .errors import NotFound, UsageError
+from .meta.merge import merge
+from .meta.parse import parse_file
+
+Input = dict[str, Any]
+
+
+def read_input_file(path: str) -> Input:
+    """The content of ``@path``; raises NotFound (16) when it is not there."""
+    try:
+        with open(path, "rb") as file:
+            return parse_file(os.path.basename(path), file.read(), path)
+    except OSError as error:
+        raise NotFound(f"input file {path}: {error.strerror}") from None
+
+
+def parse_words(words: Sequence[str], read: Callable[[str], Input] = read_input_file) -> Input:
+    """Turn the words of a command line into the input of an action.
+
+    Raises UsageError for an empty key, NotFound for a missing input file.
+    """
+    words = list(words)
+    result: Input = {}
+    for key in ("action", "automation"):
+        if words and not words[0].startswith(("-", "@")):
+            result[key] = words.pop(0)
+    if "action" in result:
+        result["action"] = result["action"].replace("-", "_")
+    bare = []
+    while words:
+        word = words.pop(0)
+        if word == "--":
+            result["unparsed_cmd"] = words
+            break
+        if word.startswith("@") and len(word) > 1:
+            result = merge(result, read(word[1:]), "replace")
+        elif word.startswith("-") and len(word) > 1:
+            set_flag(result, word)
+        else:
+            bare.append(word)
+    if bare:
+        result["artifact"] = bare[0]
+    if len(bare) > 1:
+        result["artifacts"] = bare[1:]
+    return result
+
+
+def set_flag(result: Input, word: str) -> None:
+    """Put one ``--key=value`` into the input: ``--k`` is true, ``--k-`` false, ``--l,=a,b`` a
+    list, and dots in the key nest."""
+    key, equals, text = word.lstrip("-").partition("=")
+    value: Any = text if equals else True
+    if not equals and key.endswith("-"):
+        key, value = key[:-1], False
+    if key.endswith(","):
+        key = key[:-1]
+        value = text.split(",") if text else []
+    first, *rest = key.split(".")
+    path = [first.replace("-", "_"), *rest]
+    if not all(path):
+        raise UsageError(f"the flag {word!r} has no name", "write --key=value")
+    place = result
+    for part in path[:-1]:
+        inner = place.get(part)
+        if not isinstance(inner, dict):
+            inner = place[part] = {}
+        place = inner
+    place[path[-1]] = value

@@ -1,0 +1,317 @@
+"""The past of artifacts: log, diff, restore, and the database as it was."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+
+from dulwich.approxidate import parse_approxidate
+
+from .artifact import Artifact
+from .errors import AlreadyExists, CmgitError, MetaError, NotFound, UsageError
+from .index.lookup import Index
+from .index.manifest import Manifest, RepositoryState
+from .index.writer import write_segment
+from .meta.parse import chosen_files
+from .names import ANY, Name, parse_object
+from .query import Query
+from .refresh import inherit
+from .registry import Entry
+from .repository import Repository
+from .scan import read_artifact, record_of, tree_artifacts
+from .store.diff import tree_diff
+from .store.git import Commit, GitRepository
+from .store.objects import ObjectID, TreeEntry
+from .store.trees import changed, lookup, walk
+from .workspace import Workspace
+
+_DATE = re.compile(r"^\d{4}-\d\d|[ :]|^(now|today|yesterday)$")
+
+
+@dataclass(frozen=True)
+class Change:
+    """A commit that changed an artifact, and the path that the artifact had after it (before it,
+    where the commit removed the artifact)."""
+
+    commit: Commit
+    path: str
+
+
+def commit_at(git: GitRepository, at: str) -> ObjectID | None:
+    """The commit that a revision or a date means; None before the first.
+
+    Raises NotFound for a revision that is not in the repository, UsageError for neither.
+    """
+    if not _DATE.search(at):
+        return git.resolve(at)
+    return git.before(parse_date(at))
+
+
+def parse_date(text: str) -> int:
+    """Seconds since 1970 of an ISO date (a day means its end) or of words such as ``2 weeks ago``."""
+    try:
+        if re.fullmatch(r"\d{4}-\d\d-\d\d", text):
+            text += " 23:59:59"
+        return int(datetime.fromisoformat(text).timestamp())
+    except ValueError:
+        pass
+    try:
+        return int(parse_approxidate(text))
+    except ValueError:
+        raise UsageError(
+            f"{text!r} is neither a revision nor a date", "write 2026-01-31 or '2 weeks ago'"
+        ) from None
+
+
+@contextmanager
+def index_at(workspace: Workspace, at: str, repo: Name = ANY) -> Iterator[Index]:
+    """An index of the repositories as they were at a revision or date, in a temporary directory.
+
+    Repositories that do not know the revision are left out; NotFound when none knows it.
+    """
+    directory = tempfile.mkdtemp(prefix="cmgit-at-")
+    try:
+        states, records, known = [], [], False
+        for entry in workspace.registry.entries:
+            if not repo.accepts(entry.alias, entry.uid):
+                continue
+            try:
+                state, found = _state_at(entry, at, workspace)
+            except NotFound:
+                continue
+            known = True
+            states.append(state)
+            records += [(entry.number, record) for record in found]
+        if not known:
+            raise NotFound(f"no repository has the revision {at!r}", "see 'cmgit log'")
+        draft = Manifest(0, "", states, [write_segment(directory, records)])
+        inherit(directory, draft)
+        yield Index(directory, draft)
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+def _state_at(
+    entry: Entry, at: str, workspace: Workspace
+) -> tuple[RepositoryState, list[dict[str, object]]]:
+    repository = Repository.open(entry.path, entry.alias)
+    commit = commit_at(repository.git, at)
+    tree = repository.git.read_commit(commit).tree if commit else ""
+    prefix = _prefix_at(repository, commit)
+    records = []
+    for raw in tree_artifacts(repository.git.objects, tree, prefix):
+        try:
+            records.append(record_of(raw, entry.alias))
+        except MetaError as error:
+            workspace.report(f"warning: {error}")
+    state = RepositoryState(
+        number=entry.number, alias=entry.alias, uid=entry.uid, kind=entry.kind,
+        path=entry.path, commit=commit or "", tree=tree, prefix=prefix,
+    )  # fmt: skip
+    repository.git.close()
+    return state, records
+
+
+def _prefix_at(repository: Repository, commit: ObjectID | None) -> str:
+    if commit is None:
+        return ""
+    try:
+        return repository.description(commit).prefix
+    except NotFound:
+        return ""
+
+
+# -- log ------------------------------------------------------------------------------------------
+
+
+def log(workspace: Workspace, artifact: Artifact) -> Iterator[Change]:
+    """The commits that changed an artifact's tree, newest first, followed through renames."""
+    repository = workspace.repository(workspace.entry(artifact))
+    head = ObjectID(artifact.commit) if artifact.commit else repository.git.head().commit
+    if head is not None:
+        yield from _log(repository, artifact.uid, artifact.path, head)
+
+
+def _log(repository: Repository, uid: str, path: str, head: ObjectID) -> Iterator[Change]:
+    git = repository.git
+    paths = {head: path}
+    for commit in git.commits(head):
+        path = paths.get(commit.oid, path)
+        here = _entry(git, commit.tree, path)
+        parents = [git.read_commit(parent) for parent in commit.parents]
+        if not parents and here is not None:
+            yield Change(commit, path)
+        differs = bool(parents)
+        for parent in parents:
+            before = _entry(git, parent.tree, path)
+            paths.setdefault(parent.oid, path)
+            if before is None and here is not None:
+                old_path = _renamed_from(repository, uid, parent.tree, commit)
+                if old_path:
+                    paths[parent.oid] = old_path
+            if before == here:
+                differs = False
+        if differs:
+            yield Change(commit, path)
+
+
+def _entry(git: GitRepository, tree: str, path: str) -> TreeEntry | None:
+    entry = lookup(git.objects, tree, path)
+    return entry if entry is not None and entry.is_tree else None
+
+
+def _renamed_from(repository: Repository, uid: str, old_tree: str, commit: Commit) -> str:
+    """Where an artifact that appears in a commit was before: among what the commit removed."""
+    for path, entry in _vanished(repository, old_tree, commit):
+        if _uid_of(repository, path, entry) == uid:
+            return path
+    return ""
+
+
+def _vanished(
+    repository: Repository, old_tree: str, commit: Commit
+) -> Iterator[tuple[str, TreeEntry]]:
+    git = repository.git
+    prefix = _prefix_at(repository, commit.oid)
+    depth = 2 + (len(prefix.split("/")) if prefix else 0)
+    for path, before, after in changed(git.objects, old_tree, commit.tree, depth):
+        if before is not None and before.is_tree and (after is None or not after.is_tree):
+            yield path, before
+
+
+def _uid_of(repository: Repository, path: str, entry: TreeEntry) -> str:
+    raw = read_artifact(repository.git.objects, path, entry.oid)
+    try:
+        return str(record_of(raw, repository.alias)["uid"]) if raw else ""
+    except MetaError:
+        return ""
+
+
+# -- diff and files -------------------------------------------------------------------------------
+
+
+def diff(workspace: Workspace, artifact: Artifact, old: str, new: str = "") -> bytes:
+    """How an artifact's files differ between two revisions or dates (``new`` empty: the head),
+    as ``git diff`` prints it; a rename in between is followed by UID."""
+    repository = workspace.repository(workspace.entry(artifact))
+    trees = [_tree_at(repository, artifact, at) for at in (old, new or "HEAD")]
+    return tree_diff(repository.git, *trees)
+
+
+def _tree_at(repository: Repository, artifact: Artifact, at: str) -> ObjectID | None:
+    commit = commit_at(repository.git, at)
+    if commit is None:
+        return None
+    tree = repository.tree(commit)
+    entry = lookup(repository.git.objects, tree, artifact.path)
+    if entry is not None and _uid_of(repository, artifact.path, entry) == artifact.uid:
+        return entry.oid
+    prefix = _prefix_at(repository, commit)
+    for raw in tree_artifacts(repository.git.objects, tree, prefix):
+        found = TreeEntry(0, ObjectID(raw.tree))
+        if raw.tree and _uid_of(repository, raw.path, found) == artifact.uid:
+            return ObjectID(raw.tree)
+    return None
+
+
+def cat(workspace: Workspace, artifact: Artifact, file: str, at: str = "") -> bytes:
+    """The content of a file of an artifact; the meta itself for an empty name.
+
+    Raises NotFound.
+    """
+    repository = workspace.repository(workspace.entry(artifact))
+    commit = ObjectID(artifact.commit) if at else None
+    if not file:
+        names = chosen_files(set(repository.files(artifact.path, commit)))
+        file = names[-1] if names else "_cm.json"
+    parts = file.split("/")
+    if any(part in ("", ".", "..", ".git") for part in parts):
+        raise UsageError(f"{file!r} is not a path inside an artifact")
+    return repository.read_file(f"{artifact.path}/{file}", commit)
+
+
+# -- restore --------------------------------------------------------------------------------------
+
+
+def restore(workspace: Workspace, automation: str, artifact: str, at: str = "") -> Artifact:
+    """Bring back a removed artifact, as it last was or as it was at a revision or date.
+
+    Raises NotFound when the history holds none, AlreadyExists when it is there or its place is
+    taken.
+    """
+    repo, name = parse_object(artifact)
+    query = Query(parse_object(automation)[1], name)
+    there = workspace.find(Query(query.automation, name, repo))
+    if there:
+        raise AlreadyExists(
+            f"{there[0].name} is there", "'cmgit log' and 'cmgit diff' show its past"
+        )
+    for entry in workspace.registry.find(repo):
+        try:
+            with workspace.changing(entry) as repository:
+                found = _removed(repository, query, at)
+                if found is None:
+                    continue
+                path, tree, record = found
+                if repository.exists(path):
+                    raise AlreadyExists(f"{entry.alias}/{path} is taken", "move it away first")
+                content = dict(walk(repository.git.objects, tree))
+                with repository.change(
+                    f"restore {record['automation_alias']} {record['alias']},{record['uid']}"
+                ) as change:
+                    last = chosen_files(content)
+                    change.graft(path, content, repository.git.objects, last)
+        except CmgitError as error:
+            if repo or not isinstance(error, NotFound):
+                raise
+            continue
+        wanted = Query(artifact=Name("", record["uid"]), repo=Name(entry.alias, entry.uid))
+        return workspace.find(wanted)[0]
+    raise NotFound(f"no repository ever held {automation} {artifact}", "see 'cmgit log'")
+
+
+def _removed(
+    repository: Repository, query: Query, at: str
+) -> tuple[str, ObjectID, dict[str, str]] | None:
+    """Path, tree and record of the newest artifact that matches and was removed."""
+    head = repository.git.head().commit
+    start = commit_at(repository.git, at) if at else head
+    if start is None:
+        return None
+    if at:
+        prefix = _prefix_at(repository, start)
+        tree = repository.tree(start)
+        for raw in tree_artifacts(repository.git.objects, tree, prefix):
+            record = _matching(repository, query, raw.path, TreeEntry(0, ObjectID(raw.tree)))
+            if record:
+                return raw.path, ObjectID(raw.tree), record
+        return None
+    for commit in repository.git.commits(start):
+        for parent in commit.parents:
+            for path, entry in _vanished(repository, repository.tree(parent), commit):
+                record = _matching(repository, query, path, entry)
+                if record:
+                    return path, entry.oid, record
+    return None
+
+
+def _matching(
+    repository: Repository, query: Query, path: str, entry: TreeEntry
+) -> dict[str, str] | None:
+    if not entry.oid:
+        return None
+    raw = read_artifact(repository.git.objects, path, entry.oid)
+    try:
+        record = record_of(raw, repository.alias) if raw else None
+    except MetaError:
+        return None
+    if record and query.accepts(
+        record["alias"], record["uid"], record["automation_alias"], record["automation_uid"], ()
+    ):
+        return record
+    return None

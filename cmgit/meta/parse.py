@@ -1,0 +1,228 @@
+"""Bytes to meta descriptions.
+
+YAML is read as YAML 1.1 by PyYAML's safe C loader, as CM does, with four differences: a UID or an
+alias is taken from the raw scalar (``uid: 0123456701234567`` is that text, not an octal number),
+a date stays text, the size after expanding aliases and the depth are bounded, and the keys of a
+mapping are text. JSON is read by orjson.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+import yaml
+
+from ..errors import MetaError
+from ..names import is_uid
+from ..query import split_tags
+
+Meta = dict[str, Any]
+
+META_FILES = ("_cm.yaml", "_cm.json", "meta.yaml", "meta.json")
+"""The files that make a directory an artifact: CM's pair, or else MLC's."""
+IDENTITY_KEYS = ("alias", "uid", "automation_alias", "automation_uid")
+MAX_META_BYTES = 4 << 20
+MAX_META_NODES = 500_000
+MAX_META_DEPTH = 100
+
+
+class _Loader(yaml.CSafeLoader):
+    """The safe loader without timestamps."""
+
+
+_Loader.yaml_implicit_resolvers = {
+    first: [(tag, regexp) for tag, regexp in resolvers if tag != "tag:yaml.org,2002:timestamp"]
+    for first, resolvers in yaml.CSafeLoader.yaml_implicit_resolvers.items()
+}
+
+
+def reads_as_text(scalar: str) -> bool:
+    """Whether YAML 1.1 takes the unquoted scalar for text, not for a number, a boolean or null."""
+    resolvers = _Loader.yaml_implicit_resolvers.get(scalar[:1], [])
+    return not any(regexp.match(scalar) for _, regexp in resolvers)
+
+
+def parse_yaml(data: bytes, where: str) -> Meta:
+    """Read one YAML document that is a mapping; ``where`` names it in errors (MetaError)."""
+    _check_size(data, where)
+    try:
+        loader = _Loader(data)
+        try:
+            node = loader.get_single_node()
+            if node is None:
+                return {}
+            _check_bounds(node, where)
+            _keep_identity_raw(node)
+            value = _text_keys(loader.construct_document(node))
+        finally:
+            loader.dispose()
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        raise MetaError(f"{where}:{mark.line + 1 if mark else 1}: {error.problem}") from None
+    except (yaml.YAMLError, ValueError, RecursionError, TypeError) as error:
+        raise MetaError(f"{where}:1: {_first_line(error)}") from None
+    return _mapping(value, where)
+
+
+def key_lines(text: str) -> list[tuple[int, str]]:
+    """Where the top-level keys of a YAML mapping stand: ``(line from 0, key)`` in file order."""
+    node = yaml.compose(text, Loader=_Loader)
+    pairs = node.value if isinstance(node, yaml.MappingNode) else []
+    return [(key.start_mark.line, key.value) for key, _ in pairs]
+
+
+def parse_json(data: bytes, where: str) -> Meta:
+    """Read one JSON document that is an object; ``where`` names it in errors (MetaError)."""
+    _check_size(data, where)
+    try:
+        value = orjson.loads(data.removeprefix(b"\xef\xbb\xbf"))
+    except orjson.JSONDecodeError as error:
+        raise MetaError(f"{where}:{error.lineno}: {error.msg}") from None
+    return _mapping(value, where)
+
+
+def parse_file(name: str, data: bytes, where: str) -> Meta:
+    """Read a meta file by the ending of its name."""
+    return (parse_json if name.endswith(".json") else parse_yaml)(data, where)
+
+
+def chosen_files(names: Mapping[str, Any] | set[str]) -> tuple[str, ...]:
+    """Which of a directory's files are its meta: CM's, laid over each other in this order, or else
+    MLC's; empty when the directory is no artifact."""
+    for pair in (META_FILES[:2], META_FILES[2:]):
+        found = tuple(name for name in pair if name in names)
+        if found:
+            return found
+    return ()
+
+
+def parse_meta(files: Mapping[str, bytes], where: str) -> Meta:
+    """The meta of an artifact from its meta files, JSON laid over YAML.
+
+    ``where`` is the directory for error messages. Raises MetaError.
+    """
+    from .merge import merge
+
+    result: Meta = {}
+    for name in chosen_files(files):
+        result = merge(result, parse_file(name, files[name], f"{where}/{name}"))
+    return result
+
+
+class Identity:
+    """What finds an artifact: the four identity keys, tags and base of a meta description."""
+
+    __slots__ = ("alias", "automation_alias", "automation_uid", "base", "tags", "uid")
+
+    def __init__(self, meta: Meta, where: str) -> None:
+        """Check and take the identity out of a meta; MetaError says what is missing."""
+        self.alias, uid, self.automation_alias, automation_uid = (
+            _text(meta, key, where) for key in IDENTITY_KEYS
+        )
+        self.uid, self.automation_uid = uid.lower(), automation_uid.lower()
+        if not is_uid(self.uid):
+            raise MetaError(f"{where}:1: uid {uid!r} is not 16 hexadecimal digits")
+        if self.automation_uid and not is_uid(self.automation_uid):
+            raise MetaError(
+                f"{where}:1: automation_uid {automation_uid!r} is not 16 hexadecimal digits"
+            )
+        if not self.automation_alias and not self.automation_uid:
+            raise MetaError(f"{where}:1: automation_alias is missing")
+        if any(ord(c) < 32 or ord(c) == 127 or c in ":,/\\" for c in self.alias):
+            raise MetaError(f"{where}:1: alias {self.alias!r} holds a character no name can hold")
+        self.base = _text(meta, "_base", where)
+        self.tags = _tags(meta, where)
+
+
+def _text(meta: Meta, key: str, where: str) -> str:
+    value = meta.get(key)
+    if value is None:
+        return ""
+    if not isinstance(value, (str, int, float)):
+        raise MetaError(f"{where}:1: {key} is not text")
+    return str(value)
+
+
+def _tags(meta: Meta, where: str) -> list[str]:
+    tags = meta.get("tags")
+    if tags is None:
+        return []
+    if not isinstance(tags, (list, str)):
+        raise MetaError(f"{where}:1: tags is neither a list nor text")
+    return split_tags(tags)
+
+
+def _check_size(data: bytes, where: str) -> None:
+    if len(data) > MAX_META_BYTES:
+        raise MetaError(
+            f"{where}:1: meta of {len(data)} bytes; more than {MAX_META_BYTES} are not read",
+            "keep data in files beside the meta",
+        )
+
+
+def _mapping(value: Any, where: str) -> Meta:
+    if not isinstance(value, dict):
+        kind = "a list" if isinstance(value, list) else f"a {type(value).__name__}"
+        raise MetaError(f"{where}:1: the meta is {kind}, not a mapping")
+    return value
+
+
+def _text_keys(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {
+            key if isinstance(key, str) else orjson.dumps(key, default=str).decode(): _text_keys(v)
+            for key, v in value.items()
+        }
+    if isinstance(value, list):
+        return [_text_keys(item) for item in value]
+    if isinstance(value, (bytes, set)):
+        raise ValueError(f"a {type(value).__name__} has no place in a meta")
+    return value
+
+
+def _keep_identity_raw(root: yaml.Node) -> None:
+    if not isinstance(root, yaml.MappingNode):
+        return
+    for key, value in root.value:
+        if key.value in IDENTITY_KEYS and isinstance(value, yaml.ScalarNode):
+            value.tag = "tag:yaml.org,2002:null" if value.value in ("", "~") else _STR_TAG
+
+
+_STR_TAG = "tag:yaml.org,2002:str"
+
+
+def _check_bounds(root: yaml.Node, where: str) -> None:
+    """Refuse what is small as text and huge, endless or too deep once aliases are expanded."""
+    sizes: dict[int, int] = {}
+
+    def size(node: yaml.Node, depth: int) -> int:
+        if isinstance(node, yaml.ScalarNode):
+            return 1
+        known = sizes.get(id(node))
+        if known is not None:
+            if known < 0:
+                raise _out_of_bounds(node, where, "an alias refers to what contains it")
+            return known
+        if depth > MAX_META_DEPTH:
+            raise _out_of_bounds(node, where, f"nested more than {MAX_META_DEPTH} deep")
+        sizes[id(node)] = -1
+        children = node.value
+        if isinstance(node, yaml.MappingNode):
+            children = [child for pair in node.value for child in pair]
+        total = 1 + sum(size(child, depth + 1) for child in children)
+        if total > MAX_META_NODES:
+            raise _out_of_bounds(node, where, f"expands to more than {MAX_META_NODES} values")
+        sizes[id(node)] = total
+        return total
+
+    size(root, 0)
+
+
+def _out_of_bounds(node: yaml.Node, where: str, problem: str) -> MetaError:
+    return MetaError(f"{where}:{node.start_mark.line + 1}: {problem}")
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]

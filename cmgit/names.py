@@ -1,0 +1,175 @@
+"""Names: ``alias``, ``UID``, ``alias,UID``, and ``repo:artifact`` made of them.
+
+Part of the short path of ``find``: imports nothing but the errors.
+"""
+
+from __future__ import annotations
+
+from .errors import UsageError
+
+UID_LENGTH = 16
+MAX_ALIAS_BYTES = 200  # leaves room for suffixes within the 255 bytes of common file systems
+
+_HEX = frozenset("0123456789abcdef")
+_RESERVED = frozenset(
+    ["con", "prn", "aux", "nul", *(f"{port}{n}" for port in ("com", "lpt") for n in range(1, 10))]
+)
+_FORBIDDEN = frozenset('/\\:,*?"<>|')
+
+
+def is_uid(text: str) -> bool:
+    """Whether the text is a UID: 16 hexadecimal digits, in either case."""
+    return len(text) == UID_LENGTH and _HEX.issuperset(text.lower())
+
+
+def new_uid() -> str:
+    """A fresh random UID."""
+    from os import urandom
+
+    return urandom(UID_LENGTH // 2).hex()
+
+
+def same_word(text: str) -> str:
+    """The form in which aliases are compared: without regard to case."""
+    return text.casefold()
+
+
+class Name:
+    """What names an automation, an artifact or a repository: an alias, a UID, or both.
+
+    With a UID present the UID decides, and the alias is a comment.
+    """
+
+    __slots__ = ("alias", "uid")
+
+    def __init__(self, alias: str = "", uid: str = "") -> None:
+        self.alias = alias
+        self.uid = uid
+
+    def __bool__(self) -> bool:
+        return bool(self.alias or self.uid)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Name) and (self.alias, self.uid) == (other.alias, other.uid)
+
+    def __hash__(self) -> int:
+        return hash((self.alias, self.uid))
+
+    def __repr__(self) -> str:
+        return f"Name({str(self)!r})"
+
+    def __str__(self) -> str:
+        return ",".join(part for part in (self.alias, self.uid) if part)
+
+    @property
+    def is_pattern(self) -> bool:
+        """Whether it names many: empty, or an alias with ``*`` or ``?``."""
+        return not self.uid and (not self.alias or has_wildcards(self.alias))
+
+    def accepts(self, alias: str, uid: str) -> bool:
+        """Whether something with this alias and UID goes by this name."""
+        if self.uid:
+            return self.uid == uid
+        return not self.alias or glob(same_word(self.alias), same_word(alias))
+
+
+ANY = Name()
+
+
+def parse_name(text: str) -> Name:
+    """Read ``alias``, ``UID``, ``alias,UID`` or ``UID,alias``.
+
+    Raises UsageError for more than one comma and for control characters.
+    """
+    parts = [part.strip() for part in text.split(",")]
+    if len(parts) > 2:
+        raise UsageError(f"more than one ',' in the name {text!r}", "write it as ALIAS,UID")
+    if any(ord(char) < 32 or ord(char) == 127 for char in text):
+        raise UsageError(f"control character in the name {text!r}")
+    if len(parts) == 1:
+        return Name("", parts[0].lower()) if is_uid(parts[0]) else Name(parts[0])
+    first, second = parts
+    if is_uid(second):
+        return Name(first, second.lower())
+    if is_uid(first):
+        return Name(second, first.lower())
+    raise UsageError(
+        f"neither part of the name {text!r} is a UID", "a UID is 16 hexadecimal digits"
+    )
+
+
+def parse_object(text: str) -> tuple[Name, Name]:
+    """Read ``[repo:]artifact``; returns ``(repo, artifact)``, each empty where it is not given.
+
+    Raises UsageError for more than one colon.
+    """
+    repo, colon, artifact = text.rpartition(":")
+    if ":" in repo:
+        raise UsageError(f"more than one ':' in the name {text!r}", "write it as REPO:ARTIFACT")
+    return (parse_name(repo) if colon else ANY, parse_name(artifact))
+
+
+def has_wildcards(text: str) -> bool:
+    """Whether the text is a pattern."""
+    return "*" in text or "?" in text
+
+
+def glob(pattern: str, text: str) -> bool:
+    """Match ``*`` (any run) and ``?`` (any one character); everything else stands for itself.
+
+    Linear in practice and never exponential: only the last star is ever retried.
+    """
+    if not has_wildcards(pattern):
+        return pattern == text
+    p = t = 0
+    star, mark = -1, 0
+    while t < len(text):
+        if p < len(pattern) and pattern[p] == "*":
+            star, mark = p, t
+            p += 1
+        elif p < len(pattern) and pattern[p] in ("?", text[t]):
+            p += 1
+            t += 1
+        elif star >= 0:
+            mark += 1
+            p, t = star + 1, mark
+        else:
+            return False
+    return pattern[p:].strip("*") == ""
+
+
+def alias_problem(alias: str) -> str:
+    """Why the alias cannot be the name of a directory on every system, or an empty string."""
+    if not alias:
+        return "it is empty"
+    if any(ord(char) < 32 or ord(char) == 127 for char in alias):
+        return "it holds a control character"
+    for char in alias:
+        if char in _FORBIDDEN:
+            return f"it holds {char!r}"
+    if alias.startswith((".", "-")):
+        return f"it starts with {alias[0]!r}"
+    if alias != alias.strip() or alias.endswith("."):
+        return "it starts or ends with a space, or ends with a dot"
+    if alias.casefold().split(".")[0] in _RESERVED:
+        return "Windows keeps that name for a device"
+    return _encoding_problem(alias)
+
+
+def _encoding_problem(alias: str) -> str:
+    try:
+        size = len(alias.encode())
+    except UnicodeEncodeError:
+        return "it is not valid Unicode"
+    return f"it is longer than {MAX_ALIAS_BYTES} bytes" if size > MAX_ALIAS_BYTES else ""
+
+
+def check_alias(alias: str) -> str:
+    """Return the alias; raises UsageError when it is not fit for a directory name everywhere."""
+    problem = alias_problem(alias)
+    if problem:
+        shown = alias if len(alias) <= 40 else alias[:37] + "..."
+        raise UsageError(
+            f"{shown!r} cannot be an alias: {problem}", "use letters, digits, '-', '_' and '.'"
+        )
+    return alias

@@ -1,0 +1,361 @@
+"""Repositories as a whole: init, pull, checkout, remove, detect."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from dataclasses import replace
+
+from .errors import AlreadyExists, CmgitError, GitError, MetaError, NotFound, UsageError
+from .index.record import digest
+from .meta.write import dump_yaml
+from .names import Name, check_alias, new_uid, parse_name
+from .registry import BARE, LOCAL, WORKING, Entry
+from .repository import DESCRIPTION_FILES, Description, Repository
+from .store.checkout import write_files
+from .store.git import DEFAULT_BRANCH, GitRepository
+from .store.locks import process_lock
+from .store.objects import ObjectID
+from .store.remote import (
+    REMOTE_REFS,
+    Fetched,
+    Source,
+    fetch,
+    package_directory,
+    parse_source,
+    snapshot,
+)
+from .workspace import Workspace, init_working
+
+_SNAPSHOTS = "refs/cmgit/snapshots/"
+
+
+def init(
+    workspace: Workspace, name: str = "", path: str = "", desc: str = "", prefix: str = ""
+) -> Entry:
+    """Make a directory a working repository and register it.
+
+    Without a path it is ``NAME`` in the current directory's place of the caller's choice: the
+    command line passes one. Creates ``cmr.yaml`` and a Git repository where there are none; a
+    directory that has them is registered as it is. Raises AlreadyExists when the name is taken.
+    """
+    path = os.path.abspath(os.path.expanduser(path))
+    if os.path.exists(path) and not os.path.isdir(path):
+        raise UsageError(f"{path} is not a directory")
+    _refuse_bare(path)
+    given = parse_name(name) if name else Name()
+    has_description = any(os.path.isfile(os.path.join(path, f)) for f in DESCRIPTION_FILES)
+    if has_description:
+        known = _existing(path).description()
+        chosen = Name(given.alias or known.alias, given.uid or known.uid or new_uid())
+    else:
+        chosen = Name(given.alias or os.path.basename(path), given.uid or new_uid())
+    check_alias(chosen.alias)
+    with workspace.registry.change() as registry:
+        entry = registry.add(Entry(0, chosen.alias, chosen.uid, WORKING, path))
+        if not has_description:
+            os.makedirs(path, exist_ok=True)
+            init_working(path, chosen, desc, prefix)
+    workspace.index()
+    return entry
+
+
+def _refuse_bare(path: str) -> None:
+    if os.path.isfile(os.path.join(path, "HEAD")) and os.path.isdir(os.path.join(path, "objects")):
+        raise UsageError(
+            f"{path} is a bare Git repository: it has no files to work on",
+            f"'cmgit pull repo --url={path}' takes it in",
+        )
+
+
+def _existing(path: str) -> Repository:
+    try:
+        return Repository(GitRepository.open(path))
+    except NotFound:
+        return Repository(GitRepository.init(path))
+
+
+def pull(
+    workspace: Workspace,
+    name: str = "",
+    url: str = "",
+    branch: str = "",
+    checkout: str = "",
+    depth: int | None = None,
+) -> Entry:
+    """Take in a repository as a bare one of the home, or bring one that is there up to date.
+
+    ``name`` alone is that of a known repository, or ``owner@name``, ``package:NAME``, a URL or a
+    path. ``branch`` and ``checkout`` (a revision) choose what its head shall be. Raises
+    RemoteError when the other side fails, GitError when there are local commits that the other
+    side does not have.
+    """
+    known = workspace.registry.find(_plain_name(name)) if name else []
+    if known and not url:
+        return _pull_again(workspace, known[0], branch, checkout, depth)
+    if not name and not url:
+        raise UsageError("nothing to pull", "cmgit pull repo NAME --url=URL")
+    source = parse_source(url or name)
+    given = parse_name(name) if url and name else Name(source.alias)
+    same = [e for e in workspace.registry.entries if e.url == source.url]
+    if same and (not url or not name or given.accepts(same[0].alias, same[0].uid)):
+        return _pull_again(workspace, same[0], branch, checkout, depth, source)
+    return _pull_new(workspace, source, given, branch, checkout, depth)
+
+
+def _plain_name(name: str) -> Name:
+    try:
+        return parse_name(name.rstrip(":"))
+    except UsageError:
+        return Name(name)
+
+
+def _pull_new(
+    workspace: Workspace,
+    source: Source,
+    given: Name,
+    branch: str,
+    checkout: str,
+    depth: int | None,
+) -> Entry:
+    repos = os.path.join(workspace.home, "repos")
+    key = digest(source.url.encode())
+    temporary = os.path.join(repos, f"tmp-{key}")
+    with process_lock(os.path.join(workspace.home, "locks", f"pull-{key}")):
+        shutil.rmtree(temporary, ignore_errors=True)  # of a killed process: the lock is ours
+        try:
+            git = GitRepository.init(temporary, bare=True)
+            head = _bring(workspace, git, source, branch, checkout, depth, None)
+            description = _described(Repository(git, source.alias), source)
+            alias = given.alias or description.alias or source.alias
+            uid = given.uid or description.uid or digest(source.url.encode())
+            check_alias(alias)
+            _remember(git, source, head)
+            git.close()
+            path = os.path.join(repos, f"{alias}.git")
+            with workspace.registry.change() as registry:
+                entry = Entry(0, alias, uid, BARE, path, source.url, branch)
+                entry = registry.add(entry)
+                if os.path.lexists(path):  # left by a crash, or unregistered without --all
+                    shutil.rmtree(path)
+                os.rename(temporary, path)
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
+    workspace.index()
+    return entry
+
+
+def _described(repository: Repository, source: Source) -> Description:
+    try:
+        return repository.description()
+    except NotFound:
+        raise MetaError(
+            f"{source.url} has no cmr.yaml at its top: it is not a repository of artifacts",
+            "choose another --branch, or add a cmr.yaml there with 'cmgit init repo'",
+        ) from None
+
+
+def _remember(git: GitRepository, source: Source, head: str) -> None:
+    config = git.local_config()
+    config.set((b"remote", b"origin"), b"url", source.url.encode())
+    config.set((b"remote", b"origin"), b"fetch", b"+refs/heads/*:refs/remotes/origin/*")
+    config.write_to_path()
+
+
+def _pull_again(
+    workspace: Workspace,
+    entry: Entry,
+    branch: str,
+    checkout: str,
+    depth: int | None,
+    source: Source | None = None,
+) -> Entry:
+    if entry.kind == WORKING:
+        raise UsageError(
+            f"{entry.alias} is a working repository ({entry.path})",
+            "use 'git pull' there: cmgit leaves your branches alone",
+        )
+    if not entry.url:
+        raise UsageError(f"{entry.alias} has no URL to pull from", "give one with --url")
+    branch = branch or entry.branch
+    with workspace.changing(entry) as repository:
+        before = repository.git.head()
+        _bring(
+            workspace, repository.git, source or parse_source(entry.url), branch, checkout, depth,
+            before.commit,
+        )  # fmt: skip
+    if branch != entry.branch:
+        entry = replace(entry, branch=branch)
+        with workspace.registry.change() as registry:
+            registry.update(entry)
+        workspace.index()
+    return entry
+
+
+def _bring(
+    workspace: Workspace,
+    git: GitRepository,
+    source: Source,
+    branch: str,
+    checkout: str,
+    depth: int | None,
+    before: ObjectID | None,
+) -> str:
+    """Fetch, and point the branch of the repository to what is wanted; returns the branch."""
+    if source.package:
+        if branch or depth:
+            raise UsageError("a Python package has no branches and no depth")
+        directory = package_directory(source.package)
+        commit = snapshot(git, directory, f"package {source.package}\n")
+        git.set_ref(_SNAPSHOTS + commit, commit)
+        tracking = _SNAPSHOTS
+        ref = f"refs/heads/{DEFAULT_BRANCH}"
+        known = before is None or git.ref(_SNAPSHOTS + before) is not None
+    else:
+        old = {n: o for n, o in git.refs().items() if n.startswith(REMOTE_REFS)}
+        fetched = fetch(git, source, depth, workspace.report)
+        ref = _branch(fetched, source, branch)
+        commit = fetched.refs[ref]
+        tracking = REMOTE_REFS + ref[len("refs/heads/") :]
+        known = before is None or before in old.values() or git.is_ancestor(before, commit)
+    if checkout:
+        commit = git.resolve_fetched(checkout)
+    commit = git.read_commit(commit).oid
+    if not known:
+        raise GitError(
+            f"{source.url}: commits were made here that are not there; nothing was moved",
+            f"'cmgit checkout repo' makes a working repository to merge {tracking} in",
+        )
+    git.point_head(ref, commit)
+    return ref
+
+
+def _branch(fetched: Fetched, source: Source, branch: str) -> str:
+    if not any(name.startswith("refs/heads/") for name in fetched.refs):
+        raise NotFound(f"{source.url} is empty: it has no branch", "commit something there first")
+    ref = f"refs/heads/{branch}" if branch else fetched.default
+    if ref not in fetched.refs:
+        names = ", ".join(sorted(n[11:] for n in fetched.refs if n.startswith("refs/heads/")))
+        raise NotFound(f"{source.url} has no branch {branch or ref!r}", f"it has: {names}"[:200])
+    return ref
+
+
+def checkout(workspace: Workspace, name: str, directory: str) -> Entry:
+    """Make a working repository out of a bare one: its objects, branches and files.
+
+    It takes the bare one's place in the registry; pulling goes on with Git, from the same URL.
+    Raises AlreadyExists when the directory is there and not empty.
+    """
+    entry = workspace.registry.one(parse_name(name))
+    directory = os.path.abspath(os.path.expanduser(directory))
+    if entry.kind == WORKING:
+        raise UsageError(f"{entry.alias} is a working repository already: {entry.path}")
+    if os.path.lexists(directory) and (not os.path.isdir(directory) or os.listdir(directory)):
+        raise AlreadyExists(f"{directory} exists and is not empty", "choose another directory")
+    repository = Repository.open(entry.path, entry.alias)
+    with repository.locked():
+        temporary = f"{directory}.cmgit-{os.getpid()}.tmp"
+        try:
+            _clone(repository, temporary)
+            if os.path.isdir(directory):
+                os.rmdir(directory)
+            os.rename(temporary, directory)
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
+    changed = replace(entry, kind=WORKING, path=directory)
+    with workspace.registry.change() as registry:
+        registry.remove(entry)
+        changed = registry.add(changed)
+    shutil.rmtree(entry.path)
+    workspace.index()
+    return changed
+
+
+def _clone(repository: Repository, directory: str) -> None:
+    os.makedirs(directory)
+    git_directory = os.path.join(directory, ".git")
+    shutil.copytree(
+        repository.git.path, git_directory, ignore=shutil.ignore_patterns("cmgit", "*.lock")
+    )
+    plain = GitRepository.open(directory)
+    config = plain.local_config()
+    config.set((b"core",), b"bare", b"false")
+    config.write_to_path()
+    plain.close()
+    git = GitRepository.open(directory)
+    head = git.head()
+    if head.commit:
+        write_files(git.objects, git.read_commit(head.commit).tree, directory)
+        git.reset_index()
+    git.close()
+
+
+def remove(workspace: Workspace, name: str, everything: bool = False) -> list[Entry]:
+    """Unregister the repositories that a name or pattern fits; ``everything`` deletes them too.
+
+    A pulled repository that is only unregistered keeps its objects; pulling it again is quick.
+    Raises NotFound when nothing fits, UsageError for ``local``.
+    """
+    found = workspace.registry.find(parse_name(name))
+    if not found:
+        raise NotFound(f"repository {name!r} not found", "see 'cmgit find repo'")
+    if any(entry.uid == LOCAL.uid for entry in found):
+        raise UsageError("local is always there; it cannot be removed", "remove what is in it")
+    with workspace.registry.change() as registry:
+        for entry in found:
+            registry.remove(entry)
+    for entry in found if everything else []:
+        if os.path.isdir(entry.path):
+            shutil.rmtree(entry.path)
+    workspace.index()
+    return found
+
+
+def detect(workspace: Workspace, directory: str) -> Entry | None:
+    """The registered repository that a directory is in; None when it is in none."""
+    directory = os.path.realpath(directory)
+    inside = [
+        entry
+        for entry in workspace.registry.entries
+        if os.path.commonpath([os.path.realpath(entry.path), directory])
+        == os.path.realpath(entry.path)
+    ]
+    return max(inside, key=lambda entry: len(entry.path), default=None)
+
+
+def describe(workspace: Workspace, entry: Entry) -> dict[str, object]:
+    """What is known of a repository: the registry's values, its description, its head."""
+    values: dict[str, object] = {
+        "alias": entry.alias,
+        "uid": entry.uid,
+        "kind": entry.kind,
+        "path": entry.path,
+        "url": entry.url,
+        "branch": entry.branch,
+    }
+    try:
+        repository = Repository.open(entry.path, entry.alias)
+        description = repository.description()
+        head = repository.git.head()
+        values.update(desc=description.desc, prefix=description.prefix, problem="")
+        values["branch"] = (head.ref or "").removeprefix("refs/heads/")
+        values["commit"] = head.commit or ""
+        repository.git.close()
+    except CmgitError as error:
+        values["problem"] = str(error)
+    return values
+
+
+def update(workspace: Workspace, name: str, desc: str) -> Entry:
+    """Change the description in ``cmr.yaml``; one commit."""
+    from .meta.parse import parse_file
+    from .meta.write import edit_file
+
+    entry = workspace.registry.one(parse_name(name))
+    with workspace.changing(entry) as repository:
+        file = next((f for f in DESCRIPTION_FILES if repository.exists(f)), DESCRIPTION_FILES[0])
+        data = repository.read_file(file) if repository.exists(file) else dump_yaml({})
+        meta = {**parse_file(file, data, f"{entry.alias}/{file}"), "desc": desc}
+        with repository.change(f"update repo {entry.alias}") as change:
+            change.write(file, edit_file(file, data, meta, f"{entry.alias}/{file}"))
+    return entry

@@ -1,0 +1,329 @@
+"""One repository: its description, its artifacts, and changes to it as single commits."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import NamedTuple
+
+from .errors import Busy, CmgitError, GitError, MetaError, NotFound, RefMoved
+from .meta.parse import parse_file
+from .names import is_uid
+from .store.git import GitRepository
+from .store.locks import process_lock
+from .store.objects import FILE, ObjectID, ObjectStore, TreeEntry, read_blob
+from .store.trees import edit, lookup, subtree, walk
+from .store.worktree import Operation, WorkTree
+
+DESCRIPTION_FILES = ("cmr.yaml", "cmr.json")
+_REPLAYS = 20
+
+
+class Description(NamedTuple):
+    """What ``cmr.yaml`` or ``cmr.json`` says, and where the repository was pulled from."""
+
+    alias: str = ""
+    uid: str = ""
+    prefix: str = ""
+    desc: str = ""
+    url: str = ""
+
+
+class File(NamedTuple):
+    """The content of a file and its mode in Git."""
+
+    data: bytes
+    mode: int = FILE
+
+
+class Repository:
+    """A Git repository that holds artifacts.
+
+    ``working`` says whether people edit its files in place; then those are what it holds, else the
+    head of its branch is.
+    """
+
+    def __init__(self, git: GitRepository, alias: str = "") -> None:
+        self.git = git
+        self.alias = alias
+        self.worktree = None if git.bare else WorkTree(git)
+
+    @classmethod
+    def open(cls, path: str, alias: str = "") -> Repository:
+        """Open the repository at a path; raises NotFound, Unsupported or GitError."""
+        if not os.path.isdir(path):
+            raise NotFound(f"repository {alias or path}: {path} is not there", "is a disk missing?")
+        return cls(GitRepository.open(path), alias)
+
+    @property
+    def working(self) -> bool:
+        """Whether there is a work tree."""
+        return self.worktree is not None
+
+    def tree(self, commit: ObjectID | None = None) -> str:
+        """The root tree of a commit, of the head for None; empty while the branch is unborn."""
+        commit = commit or self.git.head().commit
+        return self.git.read_commit(commit).tree if commit else ""
+
+    def description(self, commit: ObjectID | None = None) -> Description:
+        """What the repository says of itself, now (from the disk, if working) or at a commit.
+
+        Raises MetaError when the file cannot be read, NotFound when there is none.
+        """
+        for name in DESCRIPTION_FILES:
+            data = self._top_file(name, commit)
+            if data is not None:
+                return _describe(name, data, f"{self.alias or self.git.path}/{name}")
+        raise NotFound(
+            f"{self.git.path} has no cmr.yaml", "'cmgit init repo' makes a directory a repository"
+        )
+
+    def _top_file(self, name: str, commit: ObjectID | None) -> bytes | None:
+        if self.working and commit is None:
+            try:
+                with open(os.path.join(self.git.path, name), "rb") as file:
+                    return file.read()
+            except FileNotFoundError:
+                return None
+        entry = lookup(self.git.objects, self.tree(commit), name)
+        return read_blob(self.git.objects, entry.oid) if entry and not entry.is_tree else None
+
+    # -- files of artifacts -------------------------------------------------------------------
+
+    def files(self, path: str, commit: ObjectID | None = None) -> Iterator[str]:
+        """The paths of the files below a directory, relative to it, as they are now (on the
+        disk, if working, without what Git ignores) or in a commit."""
+        if self.worktree is not None and commit is None:
+            yield from (name[len(path) + 1 :] for name in self.worktree.files(path))
+            return
+        entry = lookup(self.git.objects, self.tree(commit), path)
+        if entry is not None and entry.is_tree:
+            yield from (name for name, _ in walk(self.git.objects, entry.oid))
+
+    def read_file(self, path: str, commit: ObjectID | None = None) -> bytes:
+        """The content of a file, now or in a commit; raises NotFound."""
+        if self.worktree is not None and commit is None:
+            try:
+                with open(self.worktree.absolute(path), "rb") as file:
+                    return file.read()
+            except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+                raise NotFound(f"no file {path} in {self.alias}") from None
+        entry = lookup(self.git.objects, self.tree(commit), path)
+        if entry is None or entry.is_tree:
+            raise NotFound(f"no file {path} in {self.alias}")
+        return read_blob(self.git.objects, entry.oid)
+
+    def content(self, path: str, commit: ObjectID | None = None) -> dict[str, TreeEntry]:
+        """The blobs of the files below a directory, by relative path; those of the disk are put
+        into the object store."""
+        if self.worktree is not None and commit is None:
+            found = {name: self.worktree.put_path(f"{path}/{name}") for name in self.files(path)}
+            return {name: entry for name, entry in found.items() if entry is not None}
+        entry = lookup(self.git.objects, self.tree(commit), path)
+        return dict(walk(self.git.objects, entry.oid)) if entry and entry.is_tree else {}
+
+    def exists(self, path: str) -> bool:
+        """Whether anything is at a path: on the disk, if working, or in the head."""
+        if self.worktree is not None and os.path.lexists(self.worktree.absolute(path)):
+            return True
+        return lookup(self.git.objects, self.tree(), path) is not None
+
+    def is_directory(self, path: str) -> bool:
+        """Whether a directory is at a path: on the disk, if working, else in the head."""
+        if self.worktree is not None and os.path.lexists(self.worktree.absolute(path)):
+            return os.path.isdir(self.worktree.absolute(path))
+        entry = lookup(self.git.objects, self.tree(), path)
+        return entry is not None and entry.is_tree
+
+    def names(self, directory: str) -> list[str]:
+        """The names in a directory, on the disk (if working) and in the head."""
+        names = set(subtree(self.git.objects, self.tree(), directory))
+        if self.worktree is not None:
+            place = self.worktree.absolute(directory) if directory else self.git.path
+            names.update(os.listdir(place) if os.path.isdir(place) else ())
+        return sorted(names)
+
+    # -- changing -----------------------------------------------------------------------------
+
+    @contextmanager
+    def locked(self, wait_seconds: float = -1) -> Iterator[None]:
+        """Hold cmgit's lock on the repository, and first finish what a killed process began."""
+        try:
+            os.makedirs(self.git.private_directory, exist_ok=True)
+        except OSError as error:
+            raise GitError(f"{self.git.path} cannot be changed: {error.strerror}") from None
+        with process_lock(self.git.lock_path, wait_seconds):
+            self.recover()
+            yield
+
+    def recover(self) -> bool:
+        """Finish or drop what a killed process began; with the lock held."""
+        if self.worktree is not None:
+            return self.worktree.recover()
+        return bool(self.git.release_dead_locks())
+
+    @property
+    def unfinished(self) -> bool:
+        """Whether a change is being made, or was when its process was killed."""
+        return self.worktree is not None and os.path.exists(self.worktree.journal_path)
+
+    @contextmanager
+    def change(self, message: str) -> Iterator[Change]:
+        """Make one commit out of what the block does with the Change that it gets.
+
+        Call it with the lock held. When the block ends, the tree and the commit are written and
+        the branch is moved by compare-and-swap; when somebody else moved it meanwhile and left
+        alone what this touches, the change is made again on top. Raises Busy in the middle of a
+        merge or rebase, GitError on a detached head, RefMoved when it cannot be replayed; then
+        nothing was changed.
+        """
+        self.git.check_idle()
+        change = Change(self, message)
+        try:
+            yield change
+            change._commit()
+        finally:
+            self.git.objects.forget()
+
+
+class Change:
+    """A change in the making: operations on paths. Only these paths are touched."""
+
+    def __init__(self, repository: Repository, message: str) -> None:
+        head = repository.git.head()
+        if head.ref is None:
+            raise GitError(
+                f"{repository.git.path} has a detached HEAD: a commit there would be lost",
+                "switch to a branch with 'git switch BRANCH' (or 'git switch -c NEW')",
+            )
+        self.repository = repository
+        self.message = message
+        self._ref, self._base = head.ref, head.commit
+        self._edits: dict[str, TreeEntry | None] = {}
+        self._operations: list[Operation] = []
+        self._touched: set[str] = set()
+
+    def write(self, path: str, data: bytes, mode: int = FILE) -> None:
+        """Create or replace one file."""
+        worktree, objects = self.repository.worktree, self.repository.git.objects
+        if worktree is None:
+            entry = TreeEntry(mode, objects.put("blob", data))
+        else:
+            entry = worktree.put_file(path, data, mode)
+        self._put(path, entry)
+
+    def put(self, path: str, files: Mapping[str, File], last: tuple[str, ...] = ()) -> None:
+        """Create a directory with files; those named in ``last`` appear when all others are."""
+        for name in sorted(files, key=lambda name: (name in last, name)):
+            self.write(f"{path}/{name}", *files[name])
+
+    def graft(
+        self, path: str, content: Mapping[str, TreeEntry], store: ObjectStore, last: tuple[str, ...]
+    ) -> None:
+        """Create a directory out of blobs that a store (maybe another's) has."""
+        objects = self.repository.git.objects
+        for name in sorted(content, key=lambda name: (name in last, name)):
+            entry = content[name]
+            if entry.oid not in objects:
+                objects.put(*store.read(entry.oid))
+            self._put(f"{path}/{name}", entry)
+
+    def _put(self, path: str, entry: TreeEntry) -> None:
+        self._edits[path] = entry
+        self._operations.append(["write", path, entry.oid, entry.mode])
+        self._touched.add(path)
+
+    def remove(self, path: str) -> None:
+        """Remove a file or a directory, with everything in it."""
+        self._edits = {p: e for p, e in self._edits.items() if not p.startswith(path + "/")}
+        self._edits[path] = None
+        self._operations.append(["remove", path])
+        self._touched.add(path)
+
+    def move(self, source: str, target: str) -> None:
+        """Move a directory; edits in it that are not committed move along uncommitted, except
+        where nothing of it is committed yet: then all of it is."""
+        objects = self.repository.git.objects
+        entry = lookup(objects, self.repository.tree(self._base) if self._base else "", source)
+        self._edits[source] = None
+        self._operations.append(["move", source, target])
+        self._touched.update((source, target))
+        if entry is not None:
+            self._edits[target] = entry
+            return
+        for name, blob in self.repository.content(source).items():
+            self._edits[f"{target}/{name}"] = blob
+            self._operations.append(["stage", f"{target}/{name}", blob.oid, blob.mode])
+
+    def stage(self, edits: Mapping[str, TreeEntry | None], operations: list[Operation]) -> None:
+        """Take over what is on the disk already."""
+        self._edits.update(edits)
+        self._operations += operations
+        self._touched.update(edits)
+
+    @property
+    def empty(self) -> bool:
+        """Whether nothing was done."""
+        return not self._operations
+
+    def _commit(self) -> None:
+        if self.empty:
+            return
+        for _ in range(_REPLAYS):
+            if self._try():
+                return
+            self._rebase()
+        raise RefMoved(
+            f"{self.repository.git.path} kept changing; nothing was done", "try it again"
+        )
+
+    def _try(self) -> bool:
+        git = self.repository.git
+        old_tree = git.read_commit(self._base).tree if self._base else ""
+        tree = edit(git.objects, old_tree, self._edits)
+        new = None
+        if tree != (old_tree or edit(git.objects, "", {})):
+            parents = (self._base,) if self._base else ()
+            new = git.commit(tree, parents, self.message)
+        if self.repository.worktree is not None:
+            return self.repository.worktree.change(
+                self._ref, self._base, new, f"cmgit: {self.message}", self._operations
+            )
+        git.objects.flush()
+        return new is None or git.move_ref(self._ref, self._base, new, f"cmgit: {self.message}")
+
+    def _rebase(self) -> None:
+        """Go on from the new head, if nothing that this change touches is different there."""
+        git, head = self.repository.git, self.repository.git.head()
+        old = self.repository.tree(self._base) if self._base else ""
+        new = self.repository.tree(head.commit) if head.commit else ""
+        for path in self._touched:
+            if lookup(git.objects, old, path) != lookup(git.objects, new, path):
+                raise RefMoved(f"somebody else changed {path} at the same time", "try it again")
+        if head.ref != self._ref:
+            raise Busy(f"{git.path} was switched to another branch", "try it again")
+        self._base = head.commit
+
+
+def _describe(name: str, data: bytes, where: str) -> Description:
+    meta = parse_file(name, data, where)
+    uid = str(meta.get("uid") or "").lower()
+    if uid and not is_uid(uid):
+        raise MetaError(f"{where}:1: uid {uid!r} is not 16 hexadecimal digits")
+    prefix = str(meta.get("prefix") or "").strip("/")
+    if any(part in ("", ".", "..", ".git") for part in prefix.split("/")) and prefix:
+        raise MetaError(f"{where}:1: prefix {prefix!r} is not a directory inside the repository")
+    return Description(str(meta.get("alias") or ""), uid, prefix, str(meta.get("desc") or ""))
+
+
+def read_description(path: str) -> Description:
+    """The description of the repository at a path; empty when it cannot be read."""
+    try:
+        repository = Repository.open(path)
+        description = repository.description()
+        url = repository.git.remote_url()
+        repository.git.close()
+    except CmgitError:
+        return Description()
+    return description._replace(url=url)

@@ -1,0 +1,409 @@
+"""One Git repository on disk: its format, its head, its commits, and moving a branch."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+from dulwich.config import ConfigFile, StackedConfig
+from dulwich.errors import NotGitRepository
+from dulwich.object_store import DiskObjectStore
+from dulwich.objects import Commit as DulwichCommit
+from dulwich.objectspec import parse_commit, parse_object
+from dulwich.reflog import format_reflog_line
+from dulwich.refs import SymrefLoop
+from dulwich.repo import (
+    DefaultIdentityNotFound,
+    InvalidUserIdentity,
+    Repo,
+    UnsupportedExtension,
+    UnsupportedVersion,
+    get_user_identity,
+)
+
+from ..errors import Busy, Damaged, GitError, NotFound, Unsupported
+from .locks import GitLock, release_dead
+from .objects import DiskStore, ObjectID
+
+DEFAULT_BRANCH = "main"
+ZERO = ObjectID("0" * 40)
+PRIVATE_DIRECTORY = "cmgit"  # in the Git directory: cmgit's lock, journal and anchors
+
+_OPERATIONS = {
+    "MERGE_HEAD": "a merge",
+    "rebase-merge": "a rebase",
+    "rebase-apply": "a rebase",
+    "CHERRY_PICK_HEAD": "a cherry-pick",
+    "REVERT_HEAD": "a revert",
+}
+
+
+@dataclass(frozen=True)
+class Head:
+    """What is checked out: the full ref of the branch (None when detached) and its commit (None
+    while the branch is unborn)."""
+
+    ref: str | None
+    commit: ObjectID | None
+
+
+@dataclass(frozen=True)
+class Commit:
+    """A commit; ``time`` is the committer's in seconds since 1970, ``zone`` in seconds east."""
+
+    oid: ObjectID
+    tree: ObjectID
+    parents: tuple[ObjectID, ...]
+    author: str
+    time: int
+    zone: int
+    message: str
+
+
+@dataclass(frozen=True)
+class Signature:
+    """Who commits, and when; the default in :meth:`GitRepository.commit` is what Git would use."""
+
+    name: str
+    email: str
+    time: int
+    zone: int = 0
+
+
+class GitRepository:
+    """A Git repository, bare or with a work tree; SHA-1, refs in files."""
+
+    def __init__(self, repo: Repo) -> None:
+        self._repo = repo
+        store = repo.object_store
+        if not isinstance(store, DiskObjectStore):
+            raise Unsupported(f"{repo.path}: objects are not kept in files")
+        self.objects = DiskStore(store)
+
+    @classmethod
+    def open(cls, path: str) -> GitRepository:
+        """Open the repository at a path, without looking in the directories above it.
+
+        Raises NotFound when there is none and Unsupported, by name, for a format it cannot read.
+        """
+        refuse_unsupported(path)
+        try:
+            return cls(Repo(path))
+        except NotGitRepository:
+            raise NotFound(
+                f"{path} is not a Git repository", "'cmgit init repo' makes it one"
+            ) from None
+        except UnsupportedExtension as error:
+            raise Unsupported(f"{path}: extension {error} is not supported") from None
+        except UnsupportedVersion as error:
+            raise Unsupported(
+                f"{path}: repository format {error.version} is not supported"
+            ) from None
+        except (OSError, ValueError) as error:
+            raise GitError(f"{path} cannot be opened: {error}") from None
+
+    @classmethod
+    def init(cls, path: str, bare: bool = False) -> GitRepository:
+        """Make a new repository; the directory may hold files already."""
+        os.makedirs(path, exist_ok=True)
+        branch = DEFAULT_BRANCH.encode()
+        if bare:
+            return cls(Repo.init_bare(path, default_branch=branch))
+        return cls(Repo.init(path, default_branch=branch))
+
+    @property
+    def path(self) -> str:
+        """The work tree, or the bare repository itself."""
+        return os.fspath(self._repo.path)
+
+    @property
+    def bare(self) -> bool:
+        """Whether there is no work tree."""
+        return bool(self._repo.bare)
+
+    @property
+    def dulwich(self) -> Repo:
+        """The repository as dulwich knows it; for the other modules of this package."""
+        return self._repo
+
+    @property
+    def git_directory(self) -> str:
+        """The directory with HEAD and the index (of this work tree)."""
+        return os.path.normpath(self._repo.controldir())
+
+    @property
+    def common_directory(self) -> str:
+        """The directory with refs and objects, shared by all work trees."""
+        return os.path.normpath(self._repo.commondir())
+
+    @property
+    def private_directory(self) -> str:
+        """Where cmgit keeps its lock and journal."""
+        return os.path.join(self.git_directory, PRIVATE_DIRECTORY)
+
+    @property
+    def lock_path(self) -> str:
+        """The lock that every change by cmgit holds."""
+        return os.path.join(self.private_directory, "lock")
+
+    def close(self) -> None:
+        """Close packs and files."""
+        self._repo.close()
+
+    # -- refs -------------------------------------------------------------------------------
+
+    def head(self) -> Head:
+        """The branch and commit that are checked out."""
+        try:
+            chain, value = self._repo.refs.follow(b"HEAD")  # type: ignore[arg-type]
+        except (KeyError, SymrefLoop, ValueError) as error:
+            raise Damaged(f"{self.path}: HEAD cannot be read: {error}") from None
+        commit = ObjectID(value.decode("ascii")) if value else None
+        return Head(chain[-1].decode() if len(chain) > 1 else None, commit)
+
+    def ref(self, name: str) -> ObjectID | None:
+        """The object a ref points to, or None."""
+        try:
+            return ObjectID(self._repo.refs[name.encode()].decode("ascii"))  # type: ignore[index]
+        except KeyError:
+            return None
+
+    def refs(self) -> dict[str, ObjectID]:
+        """Every ref with the object it points to."""
+        return {
+            name.decode("utf-8", "replace"): ObjectID(value.decode("ascii"))
+            for name, value in self._repo.get_refs().items()
+        }
+
+    def head_files(self) -> list[str]:
+        """The files that decide what ``head`` answers; they change when it does."""
+        ref = self.head().ref
+        files = [os.path.join(self.git_directory, "HEAD")]
+        if ref is not None:
+            files.append(os.path.join(self.common_directory, *ref.split("/")))
+        return [*files, os.path.join(self.common_directory, "packed-refs")]
+
+    def move_ref(self, ref: str, old: ObjectID | None, new: ObjectID, message: str) -> bool:
+        """Compare and swap: point a ref from ``old`` (None: not there yet) to ``new``.
+
+        Returns False, changing nothing, when the ref is not at ``old`` any more. The reflog tells
+        the message. Raises Busy when another program keeps the ref's lock.
+        """
+        path = os.path.join(self.common_directory, *ref.split("/"))
+        with GitLock(path, self.private_directory) as lock:
+            self._repo.refs._packed_refs = None  # type: ignore[attr-defined]
+            if self.ref(ref) != old:
+                return False
+            lock.replace(new.encode("ascii") + b"\n")
+        self._log(ref, old or ZERO, new, message)
+        return True
+
+    def _log(self, ref: str, old: ObjectID, new: ObjectID, message: str) -> None:
+        who = self._signature("COMMITTER")
+        line = format_reflog_line(
+            old.encode("ascii"),  # type: ignore[arg-type]
+            new.encode("ascii"),  # type: ignore[arg-type]
+            f"{who.name} <{who.email}>".encode(),
+            who.time,
+            who.zone,
+            message.splitlines()[0].encode(),
+        )
+        if self.bare and not os.path.exists(os.path.join(self.common_directory, "logs")):
+            return  # Git keeps no reflog in a bare repository either
+        logs = [os.path.join(self.common_directory, "logs", *ref.split("/"))]
+        if self.head().ref == ref:
+            logs.append(os.path.join(self.git_directory, "logs", "HEAD"))
+        for path in logs:
+            os.makedirs(os.path.dirname(path), exist_ok=True)
+            with open(path, "ab") as file:
+                file.write(line + b"\n")
+
+    def set_ref(self, name: str, oid: ObjectID) -> None:
+        """Point a ref of cmgit's own to an object, wherever it pointed before."""
+        old = self.ref(name)
+        if old != oid:
+            self.move_ref(name, old, oid, "pull")
+
+    def point_head(self, ref: str, commit: ObjectID) -> None:
+        """Make a branch the head, at a commit. Two steps for another branch, the head last."""
+        old = self.ref(ref)
+        if old != commit and not self.move_ref(ref, old, commit, "pull"):
+            raise Busy(f"{self.path}: {ref} moved during the pull", "pull again")
+        if self.head().ref != ref:
+            with GitLock(os.path.join(self.git_directory, "HEAD"), self.private_directory) as lock:
+                lock.replace(f"ref: {ref}\n".encode())
+
+    def is_ancestor(self, old: ObjectID, new: ObjectID) -> bool:
+        """Whether a commit is another, or before it."""
+        return old == new or any(commit.oid == old for commit in self.commits(new))
+
+    def resolve_fetched(self, revision: str) -> ObjectID:
+        """Resolve a revision, trying the other side's branches too; raises NotFound."""
+        for prefix in ("", "refs/remotes/origin/"):
+            try:
+                return self.resolve(prefix + revision)
+            except NotFound:
+                continue
+        raise NotFound(f"no revision {revision!r} in {self.path}")
+
+    def reset_index(self) -> None:
+        """Make Git's index of a fresh work tree say what the head says."""
+        self._repo.get_worktree().reset_index()
+
+    # -- commits ----------------------------------------------------------------------------
+
+    def read_commit(self, oid: ObjectID | str) -> Commit:
+        """The commit with this id, a tag followed to what it names."""
+        kind, data = self.objects.read(ObjectID(oid))
+        if kind == "tag":
+            target = data.split(b"\n", 1)[0].split(b" ")[1]
+            return self.read_commit(target.decode("ascii"))
+        if kind != "commit":
+            raise Damaged(f"object {oid} is a {kind}, not a commit")
+        commit = DulwichCommit.from_string(data)
+        parents = self._repo.get_parents(oid.encode("ascii"))  # type: ignore[arg-type]
+        return Commit(
+            ObjectID(oid),
+            ObjectID(commit.tree.decode("ascii")),
+            tuple(ObjectID(parent.decode("ascii")) for parent in parents),
+            commit.author.decode("utf-8", "replace"),
+            commit.commit_time,
+            commit.commit_timezone,
+            commit.message.decode("utf-8", "replace"),
+        )
+
+    def commit(
+        self,
+        tree: ObjectID,
+        parents: tuple[ObjectID, ...],
+        message: str,
+        by: Signature | None = None,
+    ) -> ObjectID:
+        """Put a commit, kept by the next flush; ``by`` instead of who Git would say it is."""
+        author = by or self._signature("AUTHOR")
+        committer = by or self._signature("COMMITTER")
+        lines = [
+            f"tree {tree}",
+            *(f"parent {parent}" for parent in parents),
+            f"author {_who(author)}",
+            f"committer {_who(committer)}",
+            "",
+            message if message.endswith("\n") else message + "\n",
+        ]
+        return self.objects.put("commit", "\n".join(lines).encode("utf-8", "surrogateescape"))
+
+    def _signature(self, role: str) -> Signature:
+        try:
+            identity = get_user_identity(self.config(), role).decode("utf-8", "replace")
+        except (DefaultIdentityNotFound, InvalidUserIdentity, KeyError):
+            raise GitError(
+                "Git does not know who you are",
+                "git config --global user.name NAME; git config --global user.email EMAIL",
+            ) from None
+        name, _, email = identity.rpartition(" <")
+        now = int(time.time())
+        zone = datetime.fromtimestamp(now).astimezone().utcoffset()
+        clean = str.maketrans("", "", "<>\n\0")
+        return Signature(
+            name.translate(clean).strip() or "unknown",
+            email.translate(clean).strip(),
+            now,
+            int(zone.total_seconds()) if zone else 0,
+        )
+
+    def config(self) -> StackedConfig:
+        """Git's configuration: the repository's, the user's, the system's."""
+        return self._repo.get_config_stack()
+
+    def local_config(self) -> ConfigFile:
+        """The repository's own configuration, to be changed and written."""
+        return self._repo.get_config()
+
+    def remote_url(self) -> str:
+        """The URL of ``origin``, or an empty string."""
+        try:
+            return self.local_config().get((b"remote", b"origin"), b"url").decode()
+        except KeyError:
+            return ""
+
+    def resolve(self, revision: str) -> ObjectID:
+        """The commit that a revision names, as ``git rev-parse`` reads it; raises NotFound."""
+        try:
+            found = parse_object(self._repo, revision.encode())
+            commit = parse_commit(self._repo, found.id)
+        except (KeyError, ValueError, NotImplementedError, IndexError, AttributeError):
+            raise NotFound(f"no revision {revision!r} in {self.path}") from None
+        return ObjectID(commit.id.decode("ascii"))
+
+    def before(self, timestamp: int) -> ObjectID | None:
+        """The newest commit of the branch not after a time, as ``git rev-list -1 --before``."""
+        commit = self.head().commit
+        for found in self.commits(commit) if commit else ():
+            if found.time <= timestamp:
+                return found.oid
+        return None
+
+    def commits(self, start: ObjectID | str) -> Iterator[Commit]:
+        """A commit and all before it, newest first, parents after their children."""
+        walker = self._repo.get_walker(include=[start.encode("ascii")])  # type: ignore[list-item]
+        for entry in walker:
+            yield self.read_commit(entry.commit.id.decode("ascii"))
+
+    # -- state ------------------------------------------------------------------------------
+
+    def operation(self) -> str:
+        """What Git is in the middle of, such as ``a merge``, or an empty string."""
+        for name, operation in _OPERATIONS.items():
+            if os.path.exists(os.path.join(self.git_directory, name)):
+                return operation
+        return ""
+
+    def check_idle(self) -> None:
+        """Raise Busy in the middle of a merge, a rebase and the like."""
+        operation = self.operation()
+        if operation:
+            verb = operation.split()[-1]
+            raise Busy(
+                f"{self.path} is in the middle of {operation}",
+                f"end it with 'git {verb} --continue' or 'git {verb} --abort'",
+            )
+
+    def release_dead_locks(self) -> list[str]:
+        """Remove lock files that killed processes of cmgit left; with cmgit's lock held."""
+        return release_dead(self.private_directory)
+
+
+def _who(by: Signature) -> str:
+    sign, seconds = ("-", -by.zone) if by.zone < 0 else ("+", by.zone)
+    minutes = seconds // 60
+    return f"{by.name} <{by.email}> {by.time} {sign}{minutes // 60:02}{minutes % 60:02}"
+
+
+def refuse_unsupported(path: str) -> None:
+    """Raise Unsupported for SHA-256 and reftable repositories, which would be misread."""
+    for directory in (os.path.join(path, ".git"), path):
+        config = os.path.join(directory, "config")
+        if not os.path.isfile(config):
+            continue
+        try:
+            found = ConfigFile.from_path(config)
+        except (ValueError, OSError) as error:
+            raise GitError(f"{config}: {error}") from None
+        hint = "convert it with git, or clone it into a new repository"
+        if _extension(found, b"objectformat") not in (b"", b"sha1"):
+            raise Unsupported(f"{path} uses SHA-256 object ids, which cmgit does not read", hint)
+        if _extension(found, b"refstorage") not in (b"", b"files"):
+            raise Unsupported(
+                f"{path} keeps its refs in a reftable, which cmgit does not read", hint
+            )
+        return
+
+
+def _extension(config: ConfigFile, name: bytes) -> bytes:
+    try:
+        return config.get((b"extensions",), name).lower()
+    except KeyError:
+        return b""

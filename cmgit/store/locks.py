@@ -1,0 +1,129 @@
+"""Locks: cmgit's own, which the system frees when a process dies, and the lock files of Git.
+
+Git's protocol for changing ``FILE`` is: create ``FILE.lock`` exclusively, write the new contents
+into it, rename it over ``FILE``. A process that is killed in between leaves the lock file, and Git
+then refuses to work until a person removes it. So cmgit first creates an *anchor* of its own and
+links it to ``FILE.lock``; a later process that finds an anchor whose owner is dead (it holds
+cmgit's lock itself) can tell by the inode whether the lock file is the dead one's, and removes it.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import TracebackType
+from urllib.parse import quote, unquote
+
+from filelock import FileLock, Timeout
+
+from ..errors import Busy
+
+GIT_WAIT_SECONDS = 5.0
+_ANCHOR = "held-"
+
+
+@contextmanager
+def process_lock(path: str, wait_seconds: float = -1) -> Iterator[None]:
+    """Hold an exclusive lock between processes; waits for ever when ``wait_seconds`` is negative.
+
+    Raises Busy when the time is over. The lock goes with the process, whatever ends it.
+    """
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    lock = FileLock(path, timeout=wait_seconds, thread_local=False)
+    try:
+        lock.acquire(poll_interval=0.005)
+    except Timeout:
+        raise Busy(f"another cmgit process is changing {os.path.dirname(path)}") from None
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+class GitLock:
+    """A lock file of Git: ``with GitLock(path, anchors) as lock: lock.replace(data)``.
+
+    Leaving the block without ``replace`` leaves the file as it was. Raises Busy when another
+    process keeps holding the lock file.
+    """
+
+    def __init__(self, path: str, anchors: str, wait_seconds: float = GIT_WAIT_SECONDS) -> None:
+        self.path = path
+        self._lock = path + ".lock"
+        self._anchor = os.path.join(anchors, _ANCHOR + quote(path, safe=""))
+        self._wait = wait_seconds
+        self._held = False
+
+    def __enter__(self) -> GitLock:
+        os.makedirs(os.path.dirname(self._anchor), exist_ok=True)
+        os.makedirs(os.path.dirname(self.path), exist_ok=True)
+        deadline = time.monotonic() + self._wait
+        while not self._acquire():
+            if time.monotonic() > deadline:
+                raise Busy(
+                    f"{self._lock} exists: another Git program is at work there",
+                    "wait for it to end; if none is running, remove the file",
+                )
+            time.sleep(0.02)
+        self._held = True
+        return self
+
+    def _acquire(self) -> bool:
+        with open(self._anchor, "wb"):
+            pass
+        try:
+            os.link(self._anchor, self._lock)
+        except FileExistsError:
+            os.unlink(self._anchor)
+            return False
+        except OSError:  # no hard links here: exclusive creation, without the safety net
+            os.unlink(self._anchor)
+            try:
+                os.close(os.open(self._lock, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
+            except FileExistsError:
+                return False
+        return True
+
+    def replace(self, data: bytes) -> None:
+        """Put data in place of the file, durably and at once, and let go of the lock."""
+        with open(self._lock, "r+b") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(self._lock, self.path)
+        self._held = False
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._held:
+            os.unlink(self._lock)
+            self._held = False
+        if os.path.exists(self._anchor):
+            os.unlink(self._anchor)
+
+
+def release_dead(anchors: str) -> list[str]:
+    """Remove the lock files that dead processes left; call it with cmgit's lock held.
+
+    Returns the paths that were freed.
+    """
+    freed = []
+    try:
+        names = os.listdir(anchors)
+    except FileNotFoundError:
+        return []
+    for name in names:
+        if not name.startswith(_ANCHOR):
+            continue
+        anchor, lock = os.path.join(anchors, name), unquote(name[len(_ANCHOR) :]) + ".lock"
+        if os.path.exists(lock) and os.path.samefile(anchor, lock):
+            os.unlink(lock)
+            freed.append(lock)
+        os.unlink(anchor)
+    return freed

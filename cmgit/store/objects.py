@@ -1,0 +1,201 @@
+"""Content-addressed objects: the interface, in memory and on disk."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple, NewType, Protocol
+
+from dulwich.object_store import DiskObjectStore
+from dulwich.objects import object_class, parse_tree
+
+from ..errors import Damaged, GitError
+
+ObjectID = NewType("ObjectID", str)
+"""An object id: 40 lowercase hexadecimal digits."""
+
+FILE, EXECUTABLE, LINK, TREE, SUBMODULE = 0o100644, 0o100755, 0o120000, 0o40000, 0o160000
+
+KINDS = {1: "commit", 2: "tree", 3: "blob", 4: "tag"}
+KIND_NUMBERS = {kind: number for number, kind in KINDS.items()}
+_LOOSE_LIMIT = 200  # a change with more objects than this is written as one pack
+
+
+class TreeEntry(NamedTuple):
+    """One line of a tree: Git's mode and the object."""
+
+    mode: int
+    oid: ObjectID
+
+    @property
+    def is_tree(self) -> bool:
+        """Whether it is a directory."""
+        return stat.S_ISDIR(self.mode)
+
+
+Tree = dict[str, TreeEntry]
+
+
+def object_id(kind: str, data: bytes) -> ObjectID:
+    """The id of an object: SHA-1 of ``kind size NUL data``, as Git defines it."""
+    header = f"{kind} {len(data)}\0".encode()
+    return ObjectID(hashlib.sha1(header + data, usedforsecurity=False).hexdigest())
+
+
+class ObjectStore(Protocol):
+    """What every store of objects does; tests/store/contract.py holds implementations to it."""
+
+    def read(self, oid: ObjectID) -> tuple[str, bytes]:
+        """Kind and data of an object. Raises Damaged when it is missing or does not parse."""
+
+    def put(self, kind: str, data: bytes) -> ObjectID:
+        """Add an object, to be kept by the next flush; readable at once. Returns its id."""
+
+    def flush(self) -> None:
+        """Make every object that was put durable."""
+
+    def __contains__(self, oid: object) -> bool:
+        """Whether the object is there."""
+
+    def __iter__(self) -> Iterator[ObjectID]:
+        """The ids of all objects that are kept."""
+
+
+class MemoryStore:
+    """Objects in a dict: for tests, and for planning a change without writing it."""
+
+    def __init__(self) -> None:
+        self._objects: dict[ObjectID, tuple[str, bytes]] = {}
+
+    def read(self, oid: ObjectID) -> tuple[str, bytes]:
+        """See ObjectStore."""
+        try:
+            return self._objects[oid]
+        except KeyError:
+            raise Damaged(f"object {oid} is missing") from None
+
+    def put(self, kind: str, data: bytes) -> ObjectID:
+        """See ObjectStore."""
+        oid = object_id(kind, data)
+        self._objects[oid] = (kind, data)
+        return oid
+
+    def flush(self) -> None:
+        """See ObjectStore."""
+
+    def __contains__(self, oid: object) -> bool:
+        return oid in self._objects
+
+    def __iter__(self) -> Iterator[ObjectID]:
+        return iter(list(self._objects))
+
+
+class DiskStore:
+    """The objects of a Git repository on disk, its packs and alternates included.
+
+    What is put stays in memory until ``flush``, which writes a few objects loose and many as one
+    pack.
+    """
+
+    def __init__(self, store: DiskObjectStore) -> None:
+        self._store = store
+        self._new: dict[ObjectID, tuple[str, bytes]] = {}
+
+    @property
+    def path(self) -> str:
+        """The ``objects`` directory."""
+        return os.fspath(self._store.path)
+
+    def read(self, oid: ObjectID) -> tuple[str, bytes]:
+        """See ObjectStore."""
+        if oid in self._new:
+            return self._new[oid]
+        try:
+            number, data = self._store.get_raw(oid.encode("ascii"))  # type: ignore[arg-type]
+        except KeyError:
+            raise Damaged(
+                f"object {oid} is missing in {self.path}", "run 'cmgit check' and pull again"
+            ) from None
+        except Exception as error:  # dulwich has no common root for what damaged bytes cause
+            raise Damaged(
+                f"object {oid} in {self.path} cannot be read: {error}", "run 'git fsck'"
+            ) from error
+        return KINDS[number], data
+
+    def put(self, kind: str, data: bytes) -> ObjectID:
+        """See ObjectStore."""
+        oid = object_id(kind, data)
+        self._new[oid] = (kind, data)
+        return oid
+
+    def flush(self) -> None:
+        """See ObjectStore."""
+        if len(self._new) > _LOOSE_LIMIT:
+            from .pack import write_pack
+
+            write_pack(os.path.join(self.path, "pack"), self._new)
+        else:
+            for kind, data in self._new.values():
+                shafile = object_class(KIND_NUMBERS[kind])
+                if shafile is None:
+                    raise GitError(f"no object of kind {kind!r}")
+                self._store.add_object(shafile.from_string(data))
+        self._new.clear()
+
+    def forget(self) -> None:
+        """Drop what was put and not flushed."""
+        self._new.clear()
+
+    def __contains__(self, oid: object) -> bool:
+        return oid in self._new or (
+            isinstance(oid, str) and oid.encode("ascii") in self._store  # type: ignore[operator]
+        )
+
+    def __iter__(self) -> Iterator[ObjectID]:
+        return (ObjectID(oid.decode("ascii")) for oid in self._store)
+
+
+def read_tree(store: ObjectStore, oid: ObjectID | str) -> Tree:
+    """The entries of a tree by name, in Git's order. Raises Damaged when it is not a tree."""
+    kind, data = store.read(ObjectID(oid))
+    if kind != "tree":
+        raise Damaged(f"object {oid} is a {kind}, not a tree")
+    return {
+        name.decode("utf-8", "surrogateescape"): TreeEntry(mode, ObjectID(raw.decode("ascii")))
+        for name, mode, raw in parse_tree(data, 20)
+    }
+
+
+def encode_tree(entries: Tree) -> bytes:
+    """The bytes of a tree: entries sorted as Git sorts them, directories as if with a ``/``."""
+
+    def order(item: tuple[str, TreeEntry]) -> bytes:
+        name = item[0].encode("utf-8", "surrogateescape")
+        return name + b"/" if item[1].is_tree else name
+
+    return b"".join(
+        b"%o %s\0%s" % (mode, name.encode("utf-8", "surrogateescape"), bytes.fromhex(oid))
+        for name, (mode, oid) in sorted(entries.items(), key=order)
+    )
+
+
+def read_blob(store: ObjectStore, oid: ObjectID | str) -> bytes:
+    """The bytes of a blob. Raises Damaged when it is not a blob."""
+    kind, data = store.read(ObjectID(oid))
+    if kind != "blob":
+        raise Damaged(f"object {oid} is a {kind}, not a blob")
+    return data
+
+
+def verify(store: ObjectStore, oids: Iterable[ObjectID]) -> Iterator[str]:
+    """Hash objects again; yields one line for each that is missing or does not match its id."""
+    for oid in oids:
+        try:
+            kind, data = store.read(oid)
+        except Damaged as error:
+            yield str(error)
+            continue
+        if object_id(kind, data) != oid:
+            yield f"object {oid} does not match its id"

@@ -1,0 +1,394 @@
+"""The work tree of a person: reading it, and changing files, Git index and branch as one.
+
+A change is a list of *operations* on the disk and a commit that says the same. It is made so:
+
+1. the new objects are flushed;
+2. Git's index is locked, as any Git program would, which keeps those out until the end;
+3. a *journal* with the operations is put beside the lock;
+4. the branch is moved by compare-and-swap: this is the moment when the change has happened;
+5. the operations are carried out on the disk, the index is replaced, the journal removed.
+
+A process that is killed before 4 leaves a journal that the next one drops; after 4, one that the
+next one carries out again, each operation being harmless when repeated. Only the paths of the
+operations are touched: other edits and what a person staged stay as they are.
+
+The journal (``cmgit/journal`` in the Git directory) is JSON: ``ref``, ``new`` (the commit), and
+``operations``, a list of ``["write", path, blob, mode]``, ``["move", from, to]``,
+``["remove", path]``, and for the index alone ``["stage", path, blob, mode]`` and
+``["unstage", path]``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+import shutil
+import stat
+import time
+from collections.abc import Callable, Iterator
+
+import orjson
+from dulwich.ignore import IgnoreFilterManager
+from dulwich.index import (
+    ConflictedIndexEntry,
+    IndexEntry,
+    UnsupportedIndexFormat,
+    index_entry_from_stat,
+    read_index_dict_with_version,
+    read_submodule_head,
+    write_index_dict,
+)
+from dulwich.objects import Blob
+
+from ..errors import Busy, CmgitError, Unsupported
+from .checkout import contained_link, write_blob
+from .git import GitRepository
+from .locks import GitLock
+from .objects import (
+    EXECUTABLE,
+    FILE,
+    LINK,
+    SUBMODULE,
+    ObjectID,
+    TreeEntry,
+    read_blob,
+)
+from .trees import walk
+
+Operation = list[str | int]
+Index = dict[str, IndexEntry]
+
+_UNSUPPORTED_EXTENSIONS = {
+    b"link": ("a split index", "git update-index --no-split-index"),
+    b"sdir": ("a sparse index", "git sparse-checkout reapply --no-sparse-index"),
+}
+_CHECKSUM_BYTES = 20
+
+
+class WorkTree:
+    """The files around a Git repository. Paths are relative to its root, with ``/``."""
+
+    def __init__(self, git: GitRepository) -> None:
+        self.git = git
+        self.root = git.path
+        self._normalizer: Callable[[Blob, bytes], Blob] | None = None
+
+    def absolute(self, path: str) -> str:
+        """Where a path is on the disk."""
+        return os.path.join(self.root, *path.split("/"))
+
+    @property
+    def journal_path(self) -> str:
+        """The file that is there while a change is being made."""
+        return os.path.join(self.git.private_directory, "journal")
+
+    # -- reading ----------------------------------------------------------------------------
+
+    def put_file(self, path: str, data: bytes, mode: int = FILE) -> TreeEntry:
+        """Put the blob that Git would store for a file with this content (line ends, filters)."""
+        if mode in (FILE, EXECUTABLE):
+            data = self._clean(data, path)
+        return TreeEntry(mode, self.git.objects.put("blob", data))
+
+    def put_path(self, path: str) -> TreeEntry | None:
+        """Put the blob of a file or link on the disk; None when it is neither."""
+        target = self.absolute(path)
+        try:
+            found = os.lstat(target)
+        except OSError:
+            return None
+        if stat.S_ISLNK(found.st_mode):
+            return self.put_file(path, os.fsencode(os.readlink(target)), LINK)
+        if not stat.S_ISREG(found.st_mode):
+            return None
+        with open(target, "rb") as file:
+            data = file.read()
+        return self.put_file(path, data, EXECUTABLE if found.st_mode & 0o100 else FILE)
+
+    def files(self, directory: str = "") -> Iterator[str]:
+        """The files and links below a directory that Git would not ignore, sorted."""
+        ignored = IgnoreFilterManager.from_repo(self.git.dulwich)
+        yield from self._files(directory, ignored)
+
+    def _files(self, directory: str, ignored: IgnoreFilterManager) -> Iterator[str]:
+        with os.scandir(self.absolute(directory) if directory else self.root) as found:
+            entries = sorted(found, key=lambda entry: entry.name)
+        for entry in entries:
+            path = f"{directory}/{entry.name}" if directory else entry.name
+            is_directory = entry.is_dir(follow_symlinks=False)
+            if entry.name == ".git" or ignored.is_ignored(path + "/" if is_directory else path):
+                continue
+            if not is_directory:
+                yield path
+            elif not os.path.lexists(os.path.join(entry.path, ".git")):
+                yield from self._files(path, ignored)
+
+    def _clean(self, data: bytes, path: str) -> bytes:
+        blob = Blob.from_string(data)
+        normalizer = self.git.dulwich.get_blob_normalizer()
+        return normalizer.checkin_normalize(blob, path.encode("utf-8", "surrogateescape")).data
+
+    def _smudge(self, data: bytes, path: str) -> bytes:
+        if self._normalizer is None:
+            self._normalizer = self.git.dulwich.get_blob_normalizer().checkout_normalize
+        return self._normalizer(
+            Blob.from_string(data), path.encode("utf-8", "surrogateescape")
+        ).data
+
+    # -- the Git index ----------------------------------------------------------------------
+
+    @property
+    def _index_path(self) -> str:
+        return os.path.join(self.git.git_directory, "index")
+
+    def read_index(self) -> tuple[Index, int]:
+        """The entries of Git's index by path, and its version.
+
+        Raises Busy while it holds conflicts, Unsupported for a split or a sparse index.
+        """
+        try:
+            with open(self._index_path, "rb") as file:
+                data = file.read()
+        except FileNotFoundError:
+            return {}, 2
+        stream = io.BytesIO(data)
+        try:
+            entries, version, _ = read_index_dict_with_version(stream)  # type: ignore[arg-type]
+        except (UnsupportedIndexFormat, AssertionError, ValueError, KeyError) as error:
+            raise Unsupported(f"{self._index_path} cannot be read: {error}") from None
+        self._check_extensions(data[stream.tell() : -_CHECKSUM_BYTES])
+        result: Index = {}
+        for name, entry in entries.items():
+            if isinstance(entry, ConflictedIndexEntry):
+                raise Busy(
+                    f"{self.root} has unresolved conflicts", "resolve them and 'git add' the files"
+                )
+            result[name.decode("utf-8", "surrogateescape")] = entry
+        return result, version
+
+    def _check_extensions(self, rest: bytes) -> None:
+        if rest:
+            name, command = _UNSUPPORTED_EXTENSIONS.get(
+                rest[:4],
+                (f"the index extension {rest[:4]!r}", "git update-index --index-version 2"),
+            )
+            raise Unsupported(
+                f"{self.root} uses {name}, which cmgit does not change", f"run '{command}'"
+            )
+
+    @staticmethod
+    def _encode_index(entries: Index, version: int) -> bytes:
+        """The bytes of an index without extensions: Git rebuilds those that it wants."""
+        stream = io.BytesIO()
+        named = {name.encode("utf-8", "surrogateescape"): e for name, e in entries.items()}
+        write_index_dict(stream, named, version=version)
+        data = stream.getvalue()
+        return data + hashlib.sha1(data, usedforsecurity=False).digest()
+
+    def _index_entry(self, path: str, oid: str, mode: int) -> IndexEntry:
+        found = os.lstat(self.absolute(path))
+        return index_entry_from_stat(found, oid.encode("ascii"), mode=mode)  # type: ignore[arg-type]
+
+    # -- changing ---------------------------------------------------------------------------
+
+    def change(
+        self,
+        ref: str,
+        old: ObjectID | None,
+        new: ObjectID | None,
+        message: str,
+        operations: list[Operation],
+    ) -> bool:
+        """Make a change as the head of this module says; with cmgit's lock held.
+
+        ``new`` is None when nothing changes in Git, as for files that were never committed.
+        Returns False, with nothing changed, when the branch is not at ``old`` any more.
+        """
+        self.git.objects.flush()
+        with GitLock(self._index_path, self.git.private_directory) as lock:
+            self.git.check_idle()
+            entries, version = self.read_index()
+            if self.git.head().commit != old:
+                return False
+            self._write_journal({"ref": ref, "new": new or old, "operations": operations})
+            try:
+                if new is not None and not self.git.move_ref(ref, old, new, message):
+                    os.unlink(self.journal_path)
+                    return False
+            except (CmgitError, OSError):
+                os.unlink(self.journal_path)
+                raise
+            self._carry_out(operations, entries)
+            lock.replace(self._encode_index(entries, version))
+        os.unlink(self.journal_path)
+        return True
+
+    def _write_journal(self, journal: dict[str, object]) -> None:
+        temporary = self.journal_path + ".tmp"
+        with open(temporary, "wb") as file:
+            file.write(orjson.dumps(journal))
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, self.journal_path)
+
+    def recover(self) -> bool:
+        """Finish what a killed process began; with cmgit's lock held. True when there was any."""
+        self.git.release_dead_locks()
+        try:
+            with open(self.journal_path, "rb") as file:
+                journal = orjson.loads(file.read())
+        except (FileNotFoundError, orjson.JSONDecodeError):
+            return False
+        if self.git.ref(journal["ref"]) == journal["new"]:
+            with GitLock(self._index_path, self.git.private_directory) as lock:
+                entries, version = self.read_index()
+                self._carry_out(journal["operations"], entries)
+                lock.replace(self._encode_index(entries, version))
+        os.unlink(self.journal_path)
+        return True
+
+    def _carry_out(self, operations: list[Operation], entries: Index) -> None:
+        below = sorted(entries)
+        for operation in operations:
+            match operation:
+                case ["write", str(path), str(oid), int(mode)]:
+                    self._write(path, ObjectID(oid), mode)
+                    entries[path] = self._index_entry(path, oid, mode)
+                case ["move", str(source), str(target)]:
+                    self._move(source, target)
+                    for path in [p for p in below if p == source or p.startswith(source + "/")]:
+                        if path in entries:
+                            entries[target + path[len(source) :]] = entries.pop(path)
+                case ["stage", str(path), str(oid), int(mode)]:
+                    if os.path.lexists(self.absolute(path)):
+                        entries[path] = self._index_entry(path, oid, mode)
+                case ["unstage", str(path)]:
+                    entries.pop(path, None)
+                case ["remove", str(path)]:
+                    self._remove(path)
+                    for name in [p for p in below if p == path or p.startswith(path + "/")]:
+                        entries.pop(name, None)
+
+    def _write(self, path: str, oid: ObjectID, mode: int) -> None:
+        target = self.absolute(path)
+        data = read_blob(self.git.objects, oid)
+        if mode != LINK:
+            data = self._smudge(data, path)
+        os.makedirs(os.path.dirname(target), exist_ok=True)
+        temporary = os.path.join(
+            os.path.dirname(target), f".cmgit-{os.getpid()}-{os.path.basename(target)[:100]}"
+        )
+        try:
+            write_blob(temporary, data, mode, contained_link(path, data))
+            os.replace(temporary, target)
+        finally:
+            if os.path.lexists(temporary):
+                os.unlink(temporary)
+
+    def _move(self, source: str, target: str) -> None:
+        start, end = self.absolute(source), self.absolute(target)
+        if os.path.lexists(start) and not os.path.lexists(end):
+            os.makedirs(os.path.dirname(end), exist_ok=True)
+            os.rename(start, end)
+        self._remove_empty(os.path.dirname(start))
+
+    def _remove(self, path: str) -> None:
+        target = self.absolute(path)
+        if os.path.lexists(target):
+            # out of sight first, so that nobody sees it half removed
+            trash = os.path.join(self.git.private_directory, f"trash-{time.monotonic_ns()}")
+            os.makedirs(self.git.private_directory, exist_ok=True)
+            os.rename(target, trash)
+        for name in os.listdir(self.git.private_directory):
+            if name.startswith("trash-"):
+                _delete(os.path.join(self.git.private_directory, name))
+        self._remove_empty(os.path.dirname(target))
+
+    def _remove_empty(self, directory: str) -> None:
+        """Remove directories that became empty, up to the root, as Git does."""
+        while directory != self.root and directory.startswith(self.root):
+            try:
+                os.rmdir(directory)
+            except OSError:
+                return
+            directory = os.path.dirname(directory)
+
+    # -- everything that is pending ---------------------------------------------------------
+
+    def pending(self) -> tuple[dict[str, TreeEntry | None], list[Operation]]:
+        """What ``git add --all`` would stage.
+
+        Returns the edits of the head's tree, and the operations that bring the index up to date.
+        """
+        head = self.git.head().commit
+        committed = dict(walk(self.git.objects, self.git.read_commit(head).tree if head else ""))
+        entries, _ = self.read_index()
+        wanted = self._wanted(entries)
+        edits: dict[str, TreeEntry | None] = {p: None for p in committed if p not in wanted}
+        edits.update((p, entry) for p, entry in wanted.items() if committed.get(p) != entry)
+        operations: list[Operation] = [["unstage", p] for p in entries if p not in wanted]
+        for path, entry in wanted.items():
+            old = entries.get(path)
+            if old is None or (old.sha.decode("ascii"), old.mode) != (entry.oid, entry.mode):
+                operations.append(["stage", path, entry.oid, entry.mode])
+        return edits, operations
+
+    def left_out(self) -> list[str]:
+        """The paths of files that a sparse check-out keeps off the disk."""
+        entries, _ = self.read_index()
+        return [path for path, entry in entries.items() if entry.skip_worktree]
+
+    def _wanted(self, entries: Index) -> dict[str, TreeEntry]:
+        written = _mtime_ns(self._index_path)
+        wanted: dict[str, TreeEntry] = {}
+        for path, entry in entries.items():
+            found = self._tracked(path, entry, written)
+            if found is not None:
+                wanted[path] = found
+        for path in self.files():
+            if path not in entries:
+                new = self.put_path(path)
+                if new is not None:
+                    wanted[path] = new
+        return wanted
+
+    def _tracked(self, path: str, entry: IndexEntry, written: int) -> TreeEntry | None:
+        known = TreeEntry(entry.mode, ObjectID(entry.sha.decode("ascii")))
+        if entry.skip_worktree:
+            return known
+        if entry.mode == SUBMODULE:
+            head = read_submodule_head(self.absolute(path))
+            return TreeEntry(SUBMODULE, ObjectID(head.decode("ascii"))) if head else known
+        try:
+            found = os.lstat(self.absolute(path))
+        except OSError:
+            return None
+        if _same_stat(entry, found) and found.st_mtime_ns < written:
+            return known
+        return self.put_path(path)
+
+
+def _same_stat(entry: IndexEntry, found: os.stat_result) -> bool:
+    mtime = entry.mtime
+    seconds, nanoseconds = mtime if isinstance(mtime, tuple) else (int(mtime), 0)
+    return (
+        entry.size == found.st_size & 0xFFFFFFFF
+        and seconds * 1_000_000_000 + nanoseconds == found.st_mtime_ns
+        and bool(entry.mode & 0o100) == bool(found.st_mode & 0o100)
+        and stat.S_IFMT(entry.mode) == stat.S_IFMT(found.st_mode)
+    )
+
+
+def _mtime_ns(path: str) -> int:
+    try:
+        return os.lstat(path).st_mtime_ns
+    except OSError:
+        return 0
+
+
+def _delete(path: str) -> None:
+    if os.path.isdir(path) and not os.path.islink(path):
+        shutil.rmtree(path)
+    else:
+        os.unlink(path)

@@ -1,0 +1,348 @@
+"""Many repositories and their index: finding artifacts, and resolving one.
+
+A Workspace is what people use from Python::
+
+    workspace = cmgit.Workspace()
+    for artifact in workspace.find("script", tags="detect,os"):
+        print(artifact.name, workspace.load(artifact)["alias"])
+
+Changes are in :mod:`.artifacts`, repositories as a whole in :mod:`.repositories`, the past in
+:mod:`.history`; their functions take a Workspace.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from .artifact import Artifact
+from .errors import (
+    AmbiguousError,
+    AutomationNotInRepository,
+    CmgitError,
+    ManyAutomations,
+    MetaError,
+    NotFound,
+)
+from .home import default_home
+from .index.lookup import (
+    BUILT_IN_AUTOMATIONS,
+    PENDING,
+    Hit,
+    Index,
+    check_automation,
+    open_fresh,
+)
+from .meta.merge import parse_base, resolve
+from .meta.parse import Meta, chosen_files, parse_meta
+from .meta.write import dump_yaml
+from .names import ANY, Name
+from .query import Query
+from .refresh import refresh
+from .registry import LOCAL, WORKING, Entry, Registry
+from .repository import Repository
+from .store.checkout import checkout
+from .store.git import GitRepository
+from .store.objects import ObjectID
+from .store.trees import lookup
+
+
+def _silent(line: str) -> None:
+    """Report nothing."""
+
+
+class Workspace:
+    """A home of cmgit: its repositories, their index, its check-outs.
+
+    ``report`` gets a line of text now and then: what takes long, warnings about what cannot be
+    read. The home and its repository ``local`` are made when they are not there.
+    """
+
+    def __init__(self, home: str | None = None, report: Callable[[str], None] = _silent) -> None:
+        self.home = os.path.abspath(home) if home else default_home(os.environ)
+        self.report = report
+        self._index: Index | None = None
+        with contextlib.suppress(OSError):
+            self._create()
+
+    def _create(self) -> None:
+        if os.path.exists(os.path.join(self.home, "registry.json")):
+            return
+        os.makedirs(os.path.join(self.home, PENDING), exist_ok=True)
+        local = os.path.join(self.home, "local")
+        registry = Registry(self.home)
+        with registry.change():
+            if registry.find(LOCAL):
+                return
+            init_working(local, LOCAL)
+            registry.add(Entry(0, LOCAL.alias, LOCAL.uid, WORKING, local))
+
+    # -- finding ------------------------------------------------------------------------------
+
+    def index(self) -> Index:
+        """The index, up to date as of this call."""
+        self._index = open_fresh(self.home) or refresh(self.home, self.report)
+        return self._index
+
+    def find(
+        self,
+        automation: str | Query = "",
+        artifact: str = "",
+        tags: str | Iterable[str] = (),
+        repo: str = "",
+        at: str = "",
+    ) -> list[Artifact]:
+        """All artifacts that match, in the order of the repositories and of their directories.
+
+        The words are those of the command line; a Query says the same. ``at`` is a revision or a
+        date: the database as it was. Raises AutomationNotFound for an automation nobody knows.
+        """
+        if isinstance(automation, Query):
+            query = automation
+        else:
+            query = Query.parse(automation, artifact, tags, repo)
+        return [Artifact.from_hit(hit) for hit in self.hits(query, at)]
+
+    def hits(self, query: Query, at: str = "") -> list[Hit]:
+        """What the index finds, in order."""
+        if at:
+            from .history import index_at
+
+            with index_at(self, at, query.repo) as index:
+                return self._ask(index, query)
+        return self._ask(self.index(), query)
+
+    def _ask(self, index: Index, query: Query) -> list[Hit]:
+        if query.automation_repo:
+            self._check_automation_repo(index, query)
+        check_automation(index, query.automation)
+        return index.find(query)
+
+    def _check_automation_repo(self, index: Index, query: Query) -> None:
+        name = query.automation
+        wanted = Query(
+            Name("automation", BUILT_IN_AUTOMATIONS["automation"]), name, query.automation_repo
+        )
+        if name and not index.find(wanted):
+            raise AutomationNotInRepository(
+                f"automation {str(name)!r} is not in repository {str(query.automation_repo)!r}",
+                f"'cmgit find automation {name}' says where it is",
+            )
+
+    def one(
+        self, automation: str, artifact: str, tags: str | Iterable[str] = (), at: str = ""
+    ) -> Artifact:
+        """The one artifact that matches; raises NotFound, or AmbiguousError with the candidates."""
+        return self.only(self.find(automation, artifact, tags, at=at), f"{automation} {artifact}")
+
+    def only(self, found: list[Artifact], words: str) -> Artifact:
+        """The only one of those found; raises NotFound or AmbiguousError."""
+        if not found:
+            raise NotFound(f"no artifact matches {words.strip()!r}", self.suggestion(words))
+        if len(found) > 1:
+            names = "; ".join(artifact.name for artifact in found[:10])
+            more = f"; and {len(found) - 10} more" if len(found) > 10 else ""
+            raise AmbiguousError(
+                f"{len(found)} artifacts match {words.strip()!r}: {names}{more}",
+                "name one of them, as printed here",
+            )
+        return found[0]
+
+    def suggestion(self, words: str) -> str:
+        """What the user may have meant, or an empty string."""
+        from difflib import get_close_matches
+
+        if self._index is None:
+            return ""
+        automation, _, artifact = words.strip().rpartition(" ")
+        known = [
+            record["alias"]
+            for _, record in self._index.records()
+            if not automation
+            or Query.parse(automation).automation.accepts(
+                record["automation_alias"], record["automation_uid"]
+            )
+        ]
+        close = get_close_matches(artifact.rpartition(":")[2], known, 1)
+        return f"did you mean {close[0]!r}?" if close else "see 'cmgit find'"
+
+    def warnings(self, repo: Name = ANY) -> list[str]:
+        """What could not be read, one line each, as of the last ``find``."""
+        return self._index_warnings(repo) if self._index else []
+
+    def _index_warnings(self, repo: Name) -> list[str]:
+        assert self._index is not None
+        return warnings_of(self._index, repo)
+
+    def automation(self, word: str) -> Name:
+        """The alias and UID of the automation that a word names.
+
+        Raises AutomationNotFound, or ManyAutomations when a pattern fits several.
+        """
+        query = Query.parse(word)
+        for alias, uid in BUILT_IN_AUTOMATIONS.items():
+            if query.automation and query.automation.accepts(alias, uid):
+                return Name(alias, uid)
+        wanted = Query(
+            Name("automation", BUILT_IN_AUTOMATIONS["automation"]),
+            query.automation,
+            query.automation_repo,
+        )
+        index = self.index()
+        found = {(hit.record["alias"], hit.record["uid"]) for hit in index.find(wanted)}
+        if not found:
+            check_automation(index, query.automation)
+            found = {
+                (hit.record["automation_alias"], hit.record["automation_uid"])
+                for hit in index.find(Query(query.automation))
+            }
+        if len({uid for _, uid in found}) > 1:
+            names = ", ".join(sorted(alias for alias, _ in found))
+            raise ManyAutomations(f"{word!r} names several automations: {names}")
+        return Name(*found.pop())
+
+    # -- repositories -------------------------------------------------------------------------
+
+    @property
+    def registry(self) -> Registry:
+        """The registered repositories, as of now."""
+        return Registry(self.home)
+
+    def entry(self, artifact: Artifact) -> Entry:
+        """The registered repository of an artifact."""
+        return next(e for e in self.registry.entries if e.number == artifact.number)
+
+    def repository(self, name: str | Entry) -> Repository:
+        """Open a repository by its name; raises NotFound."""
+        if isinstance(name, str):
+            from .names import parse_name
+
+            name = self.registry.one(parse_name(name))
+        return Repository.open(name.path, name.alias)
+
+    @contextmanager
+    def changing(self, entry: Entry) -> Iterator[Repository]:
+        """Open a repository for a change, locked, and bring the index up to date afterwards."""
+        repository = Repository.open(entry.path, entry.alias)
+        try:
+            with repository.locked(), self.pending(entry):
+                yield repository
+        finally:
+            repository.git.close()
+
+    @contextmanager
+    def pending(self, entry: Entry) -> Iterator[None]:
+        """Tell readers not to trust the index about a bare repository while the block runs."""
+        marker = os.path.join(self.home, PENDING, str(entry.number))
+        if entry.kind != WORKING:
+            with open(marker, "wb"):
+                pass
+        yield
+        self._index = refresh(self.home, self.report)
+        if entry.kind != WORKING:
+            os.unlink(marker)
+
+    # -- one artifact -------------------------------------------------------------------------
+
+    def original(self, artifact: Artifact, at: str = "") -> Meta:
+        """The meta of an artifact as it is in its files; raises MetaError."""
+        repository = self.repository(self.entry(artifact))
+        commit = ObjectID(artifact.commit) if at else None
+        return self._meta(repository, artifact.path, commit)
+
+    def _meta(self, repository: Repository, path: str, commit: ObjectID | None) -> Meta:
+        names = chosen_files(set(repository.files(path, commit))) or chosen_files(
+            set(self._plain_names(repository, path))
+        )
+        files = {name: repository.read_file(f"{path}/{name}", commit) for name in names}
+        if not files:
+            raise MetaError(f"{repository.alias}/{path}:1: the meta file is gone")
+        return parse_meta(files, f"{repository.alias}/{path}")
+
+    @staticmethod
+    def _plain_names(repository: Repository, path: str) -> list[str]:
+        """What is in the directory, though Git may ignore it or a sparse check-out leave it out."""
+        return repository.names(path)
+
+    def load(self, artifact: Artifact, at: str = "") -> Meta:
+        """The meta of an artifact laid over what it inherits; raises MetaError."""
+
+        def base_of(name: str, child: Meta) -> Meta:
+            automation, base = parse_base(name)
+            automation = automation or str(
+                child.get("automation_uid") or child.get("automation_alias") or ""
+            )
+            found = self.find(automation, base, at=at)
+            found.sort(key=lambda other: other.number != artifact.number)
+            if not found:
+                raise MetaError(f"{artifact.repo}/{artifact.path}:1: _base {name!r} not found")
+            return self.original(found[0], at)
+
+        return resolve(self.original(artifact, at), base_of)
+
+    def directory(self, artifact: Artifact, at: str = "") -> str:
+        """A directory with the files of an artifact: its own place in a working repository, else
+        a read-only check-out, made now if it is not there."""
+        entry = self.entry(artifact)
+        place = os.path.join(entry.path, *artifact.path.split("/"))
+        if entry.kind == WORKING and not at and os.path.isdir(place):
+            return place
+        repository = self.repository(entry)
+        tree = artifact.tree
+        if not tree:
+            found = lookup(repository.git.objects, repository.tree(), artifact.path)
+            tree = found.oid if found else ""
+        try:
+            return checkout(repository.git.objects, tree, os.path.join(self.home, "trees"))
+        except OSError as error:
+            if error.errno in (errno.EACCES, errno.EROFS, errno.EPERM):
+                raise CmgitError(
+                    f"no check-out of {artifact.name}: {self.home} cannot be written",
+                    "set CMGIT_HOME to a directory of your own",
+                ) from None
+            raise
+
+    # -- shorthands ---------------------------------------------------------------------------
+
+    def add(self, automation: str, artifact: str = "", **options: Any) -> Artifact:
+        """See :func:`cmgit.artifacts.add`."""
+        from .artifacts import add
+
+        return add(self, automation, artifact, **options)
+
+    def pull(self, name: str = "", **options: Any) -> Entry:
+        """See :func:`cmgit.repositories.pull`."""
+        from .repositories import pull
+
+        return pull(self, name, **options)
+
+
+def warnings_of(index: Index, repo: Name = ANY) -> list[str]:
+    """What could not be read in the repositories that a name accepts, one line each."""
+    lines = []
+    for state in index.manifest.repositories:
+        if repo.accepts(state.alias, state.uid):
+            lines += [state.problem] if state.problem else []
+            lines += [text for _, text in state.warnings]
+    return lines
+
+
+def init_working(path: str, name: Name, desc: str = "", prefix: str = "") -> Repository:
+    """Make a directory a working repository: a Git repository with a ``cmr.yaml``, committed."""
+    try:
+        git = GitRepository.open(path)
+    except NotFound:
+        git = GitRepository.init(path)
+    repository = Repository(git, name.alias)
+    description: Meta = {"alias": name.alias, "uid": name.uid}
+    if desc:
+        description["desc"] = desc
+    if prefix:
+        description["prefix"] = prefix
+    with repository.locked(), repository.change(f"init repo {name}") as change:
+        change.write("cmr.yaml", dump_yaml(description))
+    return repository

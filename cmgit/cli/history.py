@@ -39,7 +39,7 @@ def log(
                     "date": when.isoformat(),
                     "message": commit.message.strip(),
                     "path": change.path,
-                }  # fmt: skip
+                }
             )
         else:
             title = (commit.message.splitlines() or [""])[0]

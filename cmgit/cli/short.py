@@ -107,6 +107,6 @@ def write(data: bytes) -> int:
         while view:
             view = view[os.write(sys.stdout.fileno(), view) :]
     except BrokenPipeError:
-        sys.stdout = None  # type: ignore[assignment]  # nothing more to flush at exit
+        sys.stdout = None  # nothing more to flush at exit
         return BROKEN_PIPE
     return 0

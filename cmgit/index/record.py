@@ -27,7 +27,7 @@ digest = xxh3_64_hexdigest
 
 def _scanner() -> Callable[[str], Any]:
     try:
-        from _json import make_scanner  # type: ignore[import-not-found]
+        from _json import make_scanner
     except ImportError:  # another Python than CPython
         from json import loads
 
@@ -39,7 +39,7 @@ def _scanner() -> Callable[[str], Any]:
         parse_float, parse_int, parse_constant = float, int, float
         memo: dict[str, str] = {}  # noqa: RUF012 (the scanner's own memory of keys)
 
-    scan = make_scanner(Context)
+    scan = make_scanner(Context)  # type: ignore[arg-type]
     return lambda text: scan(text, 0)[0]
 
 

@@ -52,17 +52,17 @@ class Segment:
     def _lay_out(self, terms: int, postings: int, names: int) -> None:
         view, at = memoryview(self._map), padded(HEADER.size)
 
-        def table(size: int, kind: str) -> memoryview:
+        def table(size: int) -> memoryview:
             nonlocal at
             start, at = at, at + padded(size)
-            return view[start : start + size].cast(kind)
+            return view[start : start + size]
 
-        self._terms = table(8 * terms, "Q")
-        self._starts = table(4 * (terms + 1), "I")
-        self._postings = table(4 * postings, "I")
-        self.repositories = table(4 * self.count, "I")
-        self._offsets = table(8 * (self.count + 1), "Q")
-        self._names = table(names, "B")
+        self._terms = table(8 * terms).cast("Q")
+        self._starts = table(4 * (terms + 1)).cast("I")
+        self._postings = table(4 * postings).cast("I")
+        self.repositories = table(4 * self.count).cast("I")
+        self._offsets = table(8 * (self.count + 1)).cast("Q")
+        self._names = table(names)
         self._text = at
 
     def raw(self, number: int) -> bytes:

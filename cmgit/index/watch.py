@@ -73,7 +73,7 @@ def read_watch(path: str) -> dict[str, Signature]:
         raise DamagedIndex(f"{path}: not a watch file of version {_VERSION}")
     numbers = memoryview(data)[_HEADER.size : _HEADER.size + 32 * count].cast("q").tolist()
     paths = data[_HEADER.size + 32 * count :].decode("utf-8", "surrogateescape").split("\0")
-    return dict(zip(paths, zip(*[iter(numbers)] * 4)))  # type: ignore[arg-type]  # noqa: B905
+    return dict(zip(paths, zip(*[iter(numbers)] * 4)))  # noqa: B905
 
 
 def unchanged(signatures: Mapping[str, Signature]) -> bool:

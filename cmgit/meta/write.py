@@ -153,14 +153,14 @@ def _lay(document: Any, old: Any, new: Meta) -> None:
             continue
         if key in document and isinstance(before, dict) and isinstance(value, dict):
             _lay(document[key], before, value)
-        elif key in document and _grows(before, value):
+        elif key in document and isinstance(before, list) and _grows(before, value):
             document[key].extend(_quoted_like_text(item) for item in value[len(before) :])
         else:
             document[key] = _quoted_like_text(value)
 
 
-def _grows(before: Any, value: Any) -> bool:
-    return isinstance(before, list) and isinstance(value, list) and value[: len(before)] == before
+def _grows(before: list[Any], value: Any) -> bool:
+    return isinstance(value, list) and value[: len(before)] == before
 
 
 def _quoted_like_text(value: Any) -> Any:

@@ -204,8 +204,8 @@ class GitRepository:
     def _log(self, ref: str, old: ObjectID, new: ObjectID, message: str) -> None:
         who = self._signature("COMMITTER")
         line = format_reflog_line(
-            old.encode("ascii"),  # type: ignore[arg-type]
-            new.encode("ascii"),  # type: ignore[arg-type]
+            old.encode("ascii"),
+            new.encode("ascii"),
             f"{who.name} <{who.email}>".encode(),
             who.time,
             who.zone,

@@ -154,7 +154,7 @@ class WorkTree:
             return {}, 2
         stream = io.BytesIO(data)
         try:
-            entries, version, _ = read_index_dict_with_version(stream)  # type: ignore[arg-type]
+            entries, version, _ = read_index_dict_with_version(stream)
         except (UnsupportedIndexFormat, AssertionError, ValueError, KeyError) as error:
             raise Unsupported(f"{self._index_path} cannot be read: {error}") from None
         self._check_extensions(data[stream.tell() : -_CHECKSUM_BYTES])
@@ -188,7 +188,7 @@ class WorkTree:
 
     def _index_entry(self, path: str, oid: str, mode: int) -> IndexEntry:
         found = os.lstat(self.absolute(path))
-        return index_entry_from_stat(found, oid.encode("ascii"), mode=mode)  # type: ignore[arg-type]
+        return index_entry_from_stat(found, oid.encode("ascii"), mode=mode)
 
     # -- changing ---------------------------------------------------------------------------
 

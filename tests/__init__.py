@@ -1,0 +1,1 @@
+"""Tests of cmgit. Helpers that are no fixtures: from tests.conftest import write_files."""

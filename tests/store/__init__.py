@@ -1,0 +1,1 @@
+"""Tests of cmgit.store; the reference is the real Git."""

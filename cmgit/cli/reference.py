@@ -1,0 +1,45 @@
+"""The command reference of the README, made from the commands themselves.
+
+``python -m cmgit.cli.reference`` prints it; a test compares it with the README.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import typer
+
+from . import artifacts, history, repositories  # noqa: F401  (they add their commands)
+from .app import app
+
+
+def reference() -> str:
+    """Markdown: for each command its usage, what it does, its options and its examples."""
+    commands: dict[str, Any] = typer.main.get_command(app).commands  # type: ignore[attr-defined]
+    shown = [command for command in commands.values() if not command.hidden]
+    return "\n".join(_command(command) for command in shown)
+
+
+def _command(command: Any) -> str:
+    arguments = [p for p in command.params if p.param_type_name == "argument"]
+    options = [p for p in command.params if p.param_type_name == "option" and p.help]
+    usage = " ".join(["cmgit", command.name, *map(_argument, arguments)])
+    lines = [f"#### `{usage}`", "", " ".join(command.help.split()), ""]
+    lines += [f"- `{_option(option)}`: {option.help}" for option in options]
+    lines += [""] if options else []
+    lines += [f"{command.epilog}", ""]
+    return "\n".join(lines)
+
+
+def _argument(argument: Any) -> str:
+    name = argument.name.upper() + ("…" if argument.nargs == -1 else "")
+    return name if argument.required else f"[{name}]"
+
+
+def _option(option: Any) -> str:
+    names = ", ".join(option.opts)
+    return names if option.is_flag else f"{names}=VALUE"
+
+
+if __name__ == "__main__":
+    print(reference(), end="")

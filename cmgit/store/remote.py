@@ -177,16 +177,18 @@ def _remote_error(source: Source, error: Exception) -> RemoteError:
 
 
 def package_directory(name: str) -> str:
-    """The directory of an installed package that carries a ``cmr.yaml``; nothing is imported.
+    """The directory of an installed package that carries a ``cmr.yaml``, at its top or in
+    ``repo``, where CM looks too; nothing is imported.
 
     Raises NotFound when there is no such package or it is no repository.
     """
     if not re.fullmatch(r"\w[\w-]*", name):
         raise UsageError(f"{name!r} is not the name of a Python package")
     spec = importlib.util.find_spec(name.replace("-", "_"))
-    for directory in (spec.submodule_search_locations or []) if spec else []:
-        if any(os.path.isfile(os.path.join(directory, f)) for f in ("cmr.yaml", "cmr.json")):
-            return directory
+    for top in (spec.submodule_search_locations or []) if spec else []:
+        for directory in (top, os.path.join(top, "repo")):
+            if any(os.path.isfile(os.path.join(directory, f)) for f in ("cmr.yaml", "cmr.json")):
+                return directory
     what = "carries no cmr.yaml" if spec else "is not installed beside cmgit"
     raise NotFound(f"the Python package {name!r} {what}", f"pip install {name}")
 

@@ -3,6 +3,7 @@
 * :mod:`.short`: ``find`` straight from a fresh index, without importing anything big.
 * :mod:`.app`: the Typer application; :mod:`.artifacts`, :mod:`.repositories` and :mod:`.history`
   hold its commands; :mod:`.words` turns CM's spelling into Typer's.
+* :mod:`.here`: ``.`` in names, the only place that reads the current directory.
 * :mod:`.output`: the only module that prints.
 """
 

@@ -12,30 +12,41 @@ from ..artifact import Artifact
 from ..errors import NotFound, UsageError
 from ..grammar import Input, set_flag
 from ..names import ANY, parse_object
+from . import here
 from .app import app, finish
-from .complete import complete_artifact, complete_automation, complete_tags
+from .complete import complete_artifact, complete_automation, complete_repo, complete_tags
 from .output import confirm, open_workspace, out
 
 Automation = Annotated[
     str,
     typer.Argument(
-        help="The automation: alias, UID, pattern, or REPO:AUTOMATION.",
+        help="The automation: alias, UID, pattern, or REPO:AUTOMATION; '.' is the one of here.",
         autocompletion=complete_automation,
+        parser=here.automation,
     ),
 ]
 Artifacts = Annotated[
     list[str] | None,
-    typer.Argument(help="[REPO:]ARTIFACT, any number.", autocompletion=complete_artifact),
+    typer.Argument(
+        help="[REPO:]ARTIFACT, any number; '.' is the one of here.",
+        autocompletion=complete_artifact,
+        parser=here.artifact,
+    ),
 ]
-OneArtifact = Annotated[
-    str, typer.Argument(help="[REPO:]ARTIFACT", autocompletion=complete_artifact)
-]
+_ARTIFACT = typer.Argument(
+    help="[REPO:]ARTIFACT; '.' is the one of here.",
+    autocompletion=complete_artifact,
+    parser=here.artifact,
+)
+OneArtifact = Annotated[str, _ARTIFACT]
 Tags = Annotated[
     str,
     typer.Option(help="Tags, with commas; -TAG must not be there.", autocompletion=complete_tags),
 ]
 At = Annotated[str, typer.Option(help="The database as it was: a revision or a date.")]
-Repo = Annotated[str, typer.Option(help="Only this repository (or pattern).")]
+Repo = Annotated[
+    str, typer.Option(help="Only this repository (or pattern).", parser=here.repository)
+]
 Json = Annotated[bool, typer.Option("--json", help="JSON instead of text.")]
 Out = Annotated[str, typer.Option(help="'json' prints the whole return dict.")]
 Free = {"allow_extra_args": True, "ignore_unknown_options": True}
@@ -139,7 +150,7 @@ def show(output: dict[str, Any], names: list[str], json: bool) -> None:
 )
 def load(
     automation: Automation,
-    artifact: Annotated[str, typer.Argument(autocompletion=complete_artifact)] = "",
+    artifact: OneArtifact = "",
     tags: Tags = "",
     at: At = "",
     yaml: Annotated[bool, typer.Option("--yaml", help="YAML instead of JSON.")] = False,
@@ -167,7 +178,10 @@ def load(
 def add(
     context: typer.Context,
     automation: Automation,
-    artifact: Annotated[str, typer.Argument(help="[REPO:]ALIAS; the default is local:UID.")] = "",
+    artifact: Annotated[
+        str,
+        typer.Argument(help="[REPO:]ALIAS; the default is local:UID.", parser=here.artifact),
+    ] = "",
     tags: Tags = "",
     yaml: Annotated[bool, typer.Option("--yaml", help="Write _cm.yaml, not _cm.json.")] = False,
     source: Annotated[str, typer.Option("--from", help="A file or directory to take in.")] = "",
@@ -189,9 +203,7 @@ def add(
 def update(
     context: typer.Context,
     automation: Automation,
-    artifact: Annotated[
-        str, typer.Argument(help="[REPO:]ARTIFACT", autocompletion=complete_artifact)
-    ],
+    artifact: OneArtifact,
     tags: Annotated[str, typer.Option(help="Tags to add.")] = "",
     replace: Annotated[bool, typer.Option("--replace", help="Keep only the identity.")] = False,
     replace_lists: Annotated[
@@ -226,7 +238,7 @@ def remove(
     show({"list": found}, [artifact.name for artifact in found], json)
 
 
-Target = Annotated[str, typer.Argument(help="NAME, REPO: or REPO:NAME")]
+Target = Annotated[str, typer.Argument(help="NAME, REPO: or REPO:NAME", parser=here.artifact)]
 
 
 @app.command("mv", epilog="Examples: cmgit mv script hello hello2; cmgit mv script hello myrepo:")
@@ -255,7 +267,7 @@ def _move_or_copy(action: str, given: Input, json: bool) -> None:
 @app.command("info", epilog="Example: cmgit info script detect-os")
 def info(
     automation: Automation,
-    artifact: Annotated[str, typer.Argument(autocompletion=complete_artifact)] = "",
+    artifact: OneArtifact = "",
     tags: Tags = "",
     json: Json = False,
 ) -> None:
@@ -284,7 +296,14 @@ def where(
 
 @app.command("save", epilog="Example: cmgit save myrepo -m 'new results'")
 def save(
-    repo: Annotated[str, typer.Argument(help="A working repository; the default is local.")] = "",
+    repo: Annotated[
+        str,
+        typer.Argument(
+            help="A working repository; the default is local.",
+            autocompletion=complete_repo,
+            parser=here.repository,
+        ),
+    ] = "",
     message: Annotated[str, typer.Option("-m", "--message", help="The commit message.")] = "",
     json: Json = False,
 ) -> None:

@@ -9,6 +9,7 @@ import typer
 
 from .. import actions, history
 from ..errors import UsageError
+from . import here
 from .app import app
 from .artifacts import At, Automation, Json, OneArtifact, show
 from .complete import complete_artifact
@@ -64,7 +65,9 @@ def diff(
 @app.command("restore", epilog="Example: cmgit restore script hello")
 def restore(
     automation: Automation,
-    artifact: Annotated[str, typer.Argument(help="[REPO:]ARTIFACT that was removed.")],
+    artifact: Annotated[
+        str, typer.Argument(help="[REPO:]ARTIFACT that was removed.", parser=here.artifact)
+    ],
     at: At = "",
     json: Json = False,
 ) -> None:
@@ -102,4 +105,5 @@ def _file_words(words: list[str]) -> tuple[str, str, str]:
     if len(words) > 3:
         raise UsageError("too many words", "cmgit cat AUTOMATION ARTIFACT FILE")
     automation, artifact, *file_words = words
-    return automation, artifact, file_words[0] if file_words else ""
+    file = file_words[0] if file_words else ""
+    return here.automation(automation), here.artifact(artifact), file

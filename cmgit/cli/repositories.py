@@ -10,13 +10,19 @@ import typer
 
 from .. import actions, check, repositories
 from ..errors import NotFound, UsageError
+from . import here
 from .app import app, finish
 from .artifacts import Json, show
 from .complete import complete_repo
 from .output import confirm, open_workspace, out
 
 Name = Annotated[
-    str, typer.Argument(help="Alias, UID, alias,UID or pattern.", autocompletion=complete_repo)
+    str,
+    typer.Argument(
+        help="Alias, UID, alias,UID or pattern; '.' is the one of here.",
+        autocompletion=complete_repo,
+        parser=here.repository,
+    ),
 ]
 
 
@@ -124,7 +130,7 @@ def checkout_repo(
 
 @app.command("rm repo", epilog="Examples: cmgit rm repo mine; cmgit rm repo mine --all -f")
 def remove_repo(
-    name: Annotated[str, typer.Argument(autocompletion=complete_repo)],
+    name: Name,
     all_: Annotated[bool, typer.Option("--all", help="Delete its files too.")] = False,
     force: Annotated[bool, typer.Option("-f", "--force", help="Do not ask.")] = False,
     json: Json = False,

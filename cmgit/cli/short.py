@@ -32,7 +32,7 @@ def run(words: Sequence[str]) -> int | None:
     if parsed is None:
         return None
     names, flags = parsed
-    if names[0] in ("repo", "repo,55c3e27e8a140e48", "55c3e27e8a140e48") or "." in names[:2]:
+    if names[0] in ("repo", "repo,55c3e27e8a140e48", "55c3e27e8a140e48") or _here(names, flags):
         return None
     from ..home import default_home
     from ..index.lookup import open_fresh
@@ -44,6 +44,11 @@ def run(words: Sequence[str]) -> int | None:
         return _answer(index, names, flags)
     except (CmgitError, ValueError):
         return None
+
+
+def _here(names: list[str], flags: dict[str, str]) -> bool:
+    """Whether a word is of the current directory, which only the full command line knows."""
+    return any(word.split(":")[0] == "." for word in (*names, flags.get("repo", "")))
 
 
 def _parse(words: Sequence[str]) -> tuple[list[str], dict[str, str]] | None:

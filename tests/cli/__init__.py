@@ -1,0 +1,98 @@
+"""Tests of the command line. Helpers: ``run`` in this process, ``spawn`` as a process."""
+
+from __future__ import annotations
+
+import io
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from pathlib import Path
+from typing import NamedTuple
+
+import orjson
+
+from cmgit.cli import short
+from cmgit.cli.app import run_app
+from cmgit.cli.output import out
+
+SCRIPT = str(Path(sys.executable).with_name("cmgit"))
+
+
+class Result(NamedTuple):
+    """What a command did."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def lines(self) -> list[str]:
+        """The lines of stdout."""
+        return self.out.splitlines()
+
+    @property
+    def json(self) -> list[dict[str, object]]:
+        """The JSON objects of stdout, one a line."""
+        return [orjson.loads(line) for line in self.lines]
+
+    @property
+    def names(self) -> list[str]:
+        """The aliases that ``find`` printed."""
+        return [line.partition(":")[2].partition(",")[0] for line in self.lines]
+
+
+@contextmanager
+def captured() -> Iterator[tuple[io.TextIOWrapper, io.TextIOWrapper]]:
+    """Put files in the place of stdout and stderr: what writes to their descriptors is seen too."""
+    with (
+        io.TextIOWrapper(tempfile.TemporaryFile(), "utf-8", write_through=True) as stdout,
+        io.TextIOWrapper(tempfile.TemporaryFile(), "utf-8", write_through=True) as stderr,
+        redirect_stdout(stdout),
+        redirect_stderr(stderr),
+    ):
+        yield stdout, stderr
+
+
+def run(*words: str, full: bool = False) -> Result:
+    """Run a command line in this process; ``full`` leaves the short path of ``find`` out."""
+    out.warned = 0
+    with captured() as streams:
+        code = None if full else short.run(words)
+        if code is None:
+            code = run_app(words)
+        texts = []
+        for stream in streams:
+            stream.buffer.seek(0)
+            texts.append(stream.buffer.read().decode("utf-8", "surrogateescape"))
+    return Result(code, *texts)
+
+
+def good(*words: str) -> Result:
+    """Run a command line that must succeed without a word on stderr."""
+    result = run(*words)
+    assert (result.code, result.err) == (0, ""), result
+    return result
+
+
+def bad(code: int, *words: str) -> str:
+    """Run a command line that must fail with this code and print nothing; returns the error: one
+    line, and maybe a hint."""
+    result = run(*words)
+    assert (result.code, result.out) == (code, ""), result
+    first, *rest = result.err.splitlines()
+    assert first.startswith("cmgit: "), result
+    assert not rest or (len(rest) == 1 and rest[0].startswith("  hint: ")), result
+    return result.err
+
+
+def spawn(*words: str, **options: object) -> subprocess.CompletedProcess[bytes]:
+    """Run the console script; ``env`` adds to the environment."""
+    added = options.pop("env", {})
+    assert isinstance(added, Mapping)
+    settings = {"stdin": subprocess.DEVNULL, "capture_output": True, "timeout": 60, **options}
+    return subprocess.run(  # type: ignore[call-overload,no-any-return]
+        [SCRIPT, *words], env={**os.environ, **added}, check=False, **settings
+    )

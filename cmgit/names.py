@@ -149,6 +149,10 @@ def alias_problem(alias: str) -> str:
             return f"it holds {char!r}"
     if alias.startswith((".", "-")):
         return f"it starts with {alias[0]!r}"
+    if not alias[0].isprintable():  # macOS overlooks some, so that what follows may be ".git"
+        return "it starts with an invisible character"
+    if alias.casefold() == "git~1":
+        return "Windows has it as a name of '.git'"
     if alias != alias.strip() or alias.endswith("."):
         return "it starts or ends with a space, or ends with a dot"
     if alias.casefold().split(".")[0] in _RESERVED:

@@ -10,8 +10,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 
-from dulwich.approxidate import parse_approxidate
-
 from .artifact import Artifact
 from .errors import AlreadyExists, CmgitError, MetaError, NotFound, UsageError
 from .index.lookup import Index
@@ -24,6 +22,7 @@ from .refresh import inherit
 from .registry import Entry
 from .repository import Repository
 from .scan import read_artifact, record_of, tree_artifacts
+from .store.dates import approximate_date
 from .store.diff import tree_diff
 from .store.git import Commit, GitRepository
 from .store.objects import ObjectID, TreeEntry
@@ -61,7 +60,7 @@ def parse_date(text: str) -> int:
     except ValueError:
         pass
     try:
-        return int(parse_approxidate(text))
+        return approximate_date(text)
     except ValueError:
         raise UsageError(
             f"{text!r} is neither a revision nor a date", "write 2026-01-31 or '2 weeks ago'"

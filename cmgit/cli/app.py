@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import sys
+import os
 from collections.abc import Sequence
 from difflib import get_close_matches
 from typing import Any
@@ -13,6 +13,7 @@ from typer.core import TyperGroup
 from ..actions import ALIASES
 from ..errors import ActionNotFound, CmgitError, UsageError
 from ..grammar import read_input_file
+from .complete import join_words
 from .output import out
 from .words import translate
 
@@ -35,6 +36,8 @@ class Commands(TyperGroup):
             command = self.commands.get(name)
             if command is not None:
                 return name, command, args[1:]
+        if ctx.resilient_parsing:  # a shell asks for completions
+            return None, None, args
         raise self._unknown(args)
 
     def _unknown(self, args: list[str]) -> ActionNotFound:
@@ -52,7 +55,6 @@ app = typer.Typer(
     name="cmgit",
     help="A Git-native collective database of reusable artifacts.",
     epilog="Examples: cmgit pull repo package:cmx4mlops; cmgit find script --tags=detect,os",
-    no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -72,8 +74,10 @@ def run_app(words: Sequence[str]) -> int:
     """Run a command line; returns the exit code. Prints errors as one line, and a hint."""
     from . import artifacts, history, repositories  # noqa: F401  (they add their commands)
 
+    join_words(os.environ)
     try:
-        result = app(translate(words, read_input_file), prog_name="cmgit", standalone_mode=False)
+        words = translate(words, read_input_file) or ["--help"]
+        result = app(words, prog_name="cmgit", standalone_mode=False)
         return result if isinstance(result, int) else 0
     except CmgitError as error:
         out.error(error)
@@ -107,5 +111,4 @@ def _usage_error(error: Any) -> UsageError:
 def finish(code: int) -> None:
     """End a command with an exit code."""
     if code:
-        sys.stdout.flush()
         raise typer.Exit(code)

@@ -11,6 +11,7 @@ import typer
 
 from . import artifacts, history, repositories  # noqa: F401  (they add their commands)
 from .app import app
+from .output import out
 
 
 def reference() -> str:
@@ -42,4 +43,4 @@ def _option(option: Any) -> str:
 
 
 if __name__ == "__main__":
-    print(reference(), end="")
+    out.data(reference())

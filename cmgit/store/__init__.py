@@ -6,6 +6,7 @@
 * :mod:`.locks`: the lock of cmgit and the lock files of Git, both safe against ``kill -9``.
 * :mod:`.worktree`: the files of a person, the Git index, and changes to both that survive a crash.
 * :mod:`.checkout`: read-only check-outs of trees under their object ids.
-* :mod:`.history`: walking commits, revisions and dates, differences.
+* :mod:`.diff`: differences of trees, as Git prints them.
+* :mod:`.dates`: dates in words.
 * :mod:`.remote`: fetching from a URL, a path or an installed package.
 """

@@ -241,10 +241,12 @@ class Workspace:
         if entry.kind != WORKING:
             with open(marker, "wb"):
                 pass
-        yield
-        self._index = refresh(self.home, self.report)
-        if entry.kind != WORKING:
-            os.unlink(marker)
+        try:
+            yield
+        finally:
+            self._index = refresh(self.home, self.report)
+            if entry.kind != WORKING:
+                os.unlink(marker)
 
     # -- one artifact -------------------------------------------------------------------------
 

@@ -9,6 +9,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 
@@ -17,9 +18,8 @@ def main() -> None:
     from .short import run
 
     code = run(sys.argv[1:])
-    if code is None:
-        from .app import run_app
+    if code is not None:
+        os._exit(code)  # all is written; taking Python down would take a fifth of the lookup
+    from .app import run_app
 
-        code = run_app(sys.argv[1:])
-    if code:
-        sys.exit(code)
+    sys.exit(run_app(sys.argv[1:]))

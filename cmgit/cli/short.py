@@ -7,7 +7,6 @@ stale index, a warning to be printed, any error) to the full command line by ret
 from __future__ import annotations
 
 import os
-import sys
 
 from ..errors import CmgitError
 
@@ -22,6 +21,7 @@ _ACTIONS = ("find", "search", "ls", "list")
 _WITH_VALUE = ("tags", "repo", "limit")
 _SWITCHES = ("json", "count")
 BROKEN_PIPE = 141
+STDOUT = 1
 
 
 def run(words: Sequence[str]) -> int | None:
@@ -107,11 +107,9 @@ def json_line(hit: Hit) -> bytes:
 def write(data: bytes) -> int:
     """Write to stdout in one piece; returns the exit code, that of a broken pipe included."""
     try:
-        sys.stdout.flush()
         view = memoryview(data)
         while view:
-            view = view[os.write(sys.stdout.fileno(), view) :]
+            view = view[os.write(STDOUT, view) :]
     except BrokenPipeError:
-        sys.stdout = None  # nothing more to flush at exit
         return BROKEN_PIPE
     return 0

@@ -136,13 +136,28 @@ def _pull_new(
             with workspace.registry.change() as registry:
                 entry = Entry(0, alias, uid, BARE, path, source.url, branch)
                 entry = registry.add(entry)
-                if os.path.lexists(path):  # left by a crash, or unregistered without --all
-                    shutil.rmtree(path)
-                os.rename(temporary, path)
+                known = _put_in_place(temporary, path, source)
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
     workspace.index()
-    return entry
+    return _pull_again(workspace, entry, branch, checkout, depth, source) if known else entry
+
+
+def _put_in_place(temporary: str, path: str, source: Source) -> bool:
+    """Move a new clone to its place, unless one of the same source is there already: it was
+    unregistered, and may hold commits of its own. True when that one stays."""
+    if not os.path.lexists(path):
+        os.rename(temporary, path)
+        return False
+    git = GitRepository.open(path)
+    url = git.remote_url()
+    git.close()
+    if url != source.url:
+        raise AlreadyExists(
+            f"{path} is there, unregistered, pulled from {url or 'elsewhere'}",
+            "move it away, or choose another name",
+        )
+    return True
 
 
 def _described(repository: Repository, source: Source) -> Description:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import MutableMapping
 from typing import Any
 
 from ..home import default_home
@@ -10,6 +11,20 @@ from ..index.lookup import BUILT_IN_AUTOMATIONS, open_fresh
 from ..query import Query
 
 _MANY = 500
+
+
+def join_words(environ: MutableMapping[str, str]) -> None:
+    """Put ``--key=value`` together again where bash, which splits at ``=``, asks to complete it."""
+    words, number = environ.get("COMP_WORDS", "").split(), environ.get("COMP_CWORD", "")
+    if environ.get("_CMGIT_COMPLETE") != "complete_bash" or not number.isdigit():
+        return
+    last = words[int(number) :]
+    before = words[: int(number)]
+    if last == ["="]:  # nothing yet after it
+        before, last = [*before, "="], [""]
+    if len(before) > 1 and before[-1] == "=" and before[-2].startswith("-"):
+        joined = [*before[:-2], f"{before[-2]}={''.join(last)}"]
+        environ["COMP_WORDS"], environ["COMP_CWORD"] = " ".join(joined), str(len(joined) - 1)
 
 
 def _records() -> list[tuple[str, dict[str, Any]]]:
@@ -27,12 +42,15 @@ def complete_automation(incomplete: str) -> list[str]:
 
 
 def complete_artifact(ctx: Any, incomplete: str) -> list[str]:
-    """Aliases of the automation on the command line that begin so."""
+    """Aliases of the automation on the command line that begin so, in the repository before ``:``
+    if there is one."""
     automation = Query.parse(str(ctx.params.get("automation") or "")).automation
+    repo, colon, begin = incomplete.rpartition(":")
     return sorted(
-        record["alias"]
-        for _, record in _records()
-        if record["alias"].startswith(incomplete)
+        f"{repo}{colon}{record['alias']}"
+        for alias, record in _records()
+        if record["alias"].startswith(begin)
+        and repo in ("", alias)
         and automation.accepts(record["automation_alias"], record["automation_uid"])
     )[:_MANY]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from dataclasses import replace
+from typing import NamedTuple
 
 from .errors import AlreadyExists, CmgitError, GitError, MetaError, NotFound, UsageError
 from .index.record import digest
@@ -125,12 +126,12 @@ def _pull_new(
         shutil.rmtree(temporary, ignore_errors=True)  # of a killed process: the lock is ours
         try:
             git = GitRepository.init(temporary, bare=True)
-            head = _bring(workspace, git, source, branch, checkout, depth, None)
+            _bring(workspace, git, source, branch, checkout, depth, None)
             description = _described(Repository(git, source.alias), source)
             alias = given.alias or description.alias or source.alias
             uid = given.uid or description.uid or digest(source.url.encode())
             check_alias(alias)
-            _remember(git, source, head)
+            _remember(git, source)
             git.close()
             path = os.path.join(repos, f"{alias}.git")
             with workspace.registry.change() as registry:
@@ -170,7 +171,7 @@ def _described(repository: Repository, source: Source) -> Description:
         ) from None
 
 
-def _remember(git: GitRepository, source: Source, head: str) -> None:
+def _remember(git: GitRepository, source: Source) -> None:
     config = git.local_config()
     config.set((b"remote", b"origin"), b"url", source.url.encode())
     config.set((b"remote", b"origin"), b"fetch", b"+refs/heads/*:refs/remotes/origin/*")
@@ -207,6 +208,14 @@ def _pull_again(
     return entry
 
 
+class _Offer(NamedTuple):
+    """What the other side has: the branch to follow, its commit, and all that it has or had."""
+
+    ref: str
+    commit: ObjectID
+    seen: list[ObjectID]
+
+
 def _bring(
     workspace: Workspace,
     git: GitRepository,
@@ -215,34 +224,41 @@ def _bring(
     checkout: str,
     depth: int | None,
     before: ObjectID | None,
-) -> str:
-    """Fetch, and point the branch of the repository to what is wanted; returns the branch."""
+) -> None:
+    """Fetch, and point the head to what is wanted, unless that would lose commits made here."""
     if source.package:
         if branch or depth:
             raise UsageError("a Python package has no branches and no depth")
-        directory = package_directory(source.package)
-        commit = snapshot(git, directory, f"package {source.package}\n")
-        git.set_ref(_SNAPSHOTS + commit, commit)
-        tracking = _SNAPSHOTS
-        ref = f"refs/heads/{DEFAULT_BRANCH}"
-        known = before is None or git.ref(_SNAPSHOTS + before) is not None
+        offer = _offer_of_package(git, source)
     else:
-        old = {n: o for n, o in git.refs().items() if n.startswith(REMOTE_REFS)}
-        fetched = fetch(git, source, depth, workspace.report)
-        ref = _branch(fetched, source, branch)
-        commit = fetched.refs[ref]
-        tracking = REMOTE_REFS + ref[len("refs/heads/") :]
-        known = before is None or before in old.values() or git.is_ancestor(before, commit)
-    if checkout:
-        commit = git.resolve_fetched(checkout)
-    commit = git.read_commit(commit).oid
-    if not known:
+        offer = _offer_of_remote(workspace, git, source, branch, depth)
+    wanted = git.resolve_fetched(checkout) if checkout else offer.commit
+    commit = git.read_commit(wanted).oid
+    if before is not None and not git.reaches(offer.seen, before):
+        if not checkout and git.reaches([before], commit):
+            return  # commits made here, on top of all that is there
         raise GitError(
             f"{source.url}: commits were made here that are not there; nothing was moved",
-            f"'cmgit checkout repo' makes a working repository to merge {tracking} in",
+            f"'cmgit checkout repo' makes a working repository; merge {commit[:12]} there",
         )
-    git.point_head(ref, commit)
-    return ref
+    git.point_head(offer.ref, commit)
+
+
+def _offer_of_package(git: GitRepository, source: Source) -> _Offer:
+    directory = package_directory(source.package)
+    commit = snapshot(git, directory, f"package {source.package}\n")
+    git.set_ref(_SNAPSHOTS + commit, commit)
+    seen = [oid for name, oid in git.refs().items() if name.startswith(_SNAPSHOTS)]
+    return _Offer(f"refs/heads/{DEFAULT_BRANCH}", commit, seen)
+
+
+def _offer_of_remote(
+    workspace: Workspace, git: GitRepository, source: Source, branch: str, depth: int | None
+) -> _Offer:
+    old = [oid for name, oid in git.refs().items() if name.startswith(REMOTE_REFS)]
+    fetched = fetch(git, source, depth, workspace.report)
+    ref = _branch(fetched, source, branch)
+    return _Offer(ref, fetched.refs[ref], [*old, *fetched.refs.values()])
 
 
 def _branch(fetched: Fetched, source: Source, branch: str) -> str:

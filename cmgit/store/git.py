@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -236,9 +236,10 @@ class GitRepository:
             with GitLock(os.path.join(self.git_directory, "HEAD"), self.private_directory) as lock:
                 lock.replace(f"ref: {ref}\n".encode())
 
-    def is_ancestor(self, old: ObjectID, new: ObjectID) -> bool:
-        """Whether a commit is another, or before it."""
-        return old == new or any(commit.oid == old for commit in self.commits(new))
+    def reaches(self, starts: Iterable[ObjectID], wanted: ObjectID) -> bool:
+        """Whether a commit is one of those, or before one of them."""
+        heads = [self.read_commit(start).oid for start in dict.fromkeys(starts)]
+        return any(commit.oid == wanted for commit in self.commits(*heads))
 
     def resolve_fetched(self, revision: str) -> ObjectID:
         """Resolve a revision, trying the other side's branches too; raises NotFound."""
@@ -346,10 +347,12 @@ class GitRepository:
                 return found.oid
         return None
 
-    def commits(self, start: ObjectID | str) -> Iterator[Commit]:
-        """A commit and all before it, newest first, parents after their children."""
-        walker = self._repo.get_walker(include=[start.encode("ascii")])  # type: ignore[list-item]
-        for entry in walker:
+    def commits(self, *starts: ObjectID | str) -> Iterator[Commit]:
+        """Commits and all before them, newest first, parents after their children."""
+        if not starts:
+            return
+        include = [start.encode("ascii") for start in starts]
+        for entry in self._repo.get_walker(include=include):  # type: ignore[arg-type]
             yield self.read_commit(entry.commit.id.decode("ascii"))
 
     # -- state ------------------------------------------------------------------------------

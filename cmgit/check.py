@@ -14,7 +14,7 @@ from .refresh import refresh
 from .registry import Entry
 from .repository import Repository
 from .store.checkout import changed_files, remove_checkout
-from .store.git import GitRepository
+from .store.git import GitRepository, tag_target
 from .store.locks import process_lock
 from .store.objects import SUBMODULE, ObjectID, read_tree, verify
 from .workspace import Workspace, warnings_of
@@ -102,7 +102,7 @@ def _below(git: GitRepository, oid: ObjectID) -> list[ObjectID]:
         commit = git.read_commit(oid)
         return [commit.tree, *commit.parents]
     if kind == "tag":
-        return [ObjectID(data.split(b"\n", 1)[0].split(b" ")[1].decode("ascii"))]
+        return [tag_target(data)]
     return []
 
 

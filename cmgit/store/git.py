@@ -238,8 +238,15 @@ class GitRepository:
 
     def reaches(self, starts: Iterable[ObjectID], wanted: ObjectID) -> bool:
         """Whether a commit is one of those, or before one of them."""
-        heads = [self.read_commit(start).oid for start in dict.fromkeys(starts)]
-        return any(commit.oid == wanted for commit in self.commits(*heads))
+        heads = {self._peel(start) for start in starts} - {None}
+        return any(commit.oid == wanted for commit in self.commits(*heads))  # type: ignore[arg-type]
+
+    def _peel(self, oid: ObjectID) -> ObjectID | None:
+        """The commit that an object is or a tag names; None for a tag of something else."""
+        kind, data = self.objects.read(oid)
+        if kind == "tag":
+            return self._peel(tag_target(data))
+        return oid if kind == "commit" else None
 
     def resolve_fetched(self, revision: str) -> ObjectID:
         """Resolve a revision, trying the other side's branches too; raises NotFound."""
@@ -260,8 +267,7 @@ class GitRepository:
         """The commit with this id, a tag followed to what it names."""
         kind, data = self.objects.read(ObjectID(oid))
         if kind == "tag":
-            target = data.split(b"\n", 1)[0].split(b" ")[1]
-            return self.read_commit(target.decode("ascii"))
+            return self.read_commit(tag_target(data))
         if kind != "commit":
             raise Damaged(f"object {oid} is a {kind}, not a commit")
         commit = DulwichCommit.from_string(data)
@@ -377,6 +383,11 @@ class GitRepository:
     def release_dead_locks(self) -> list[str]:
         """Remove lock files that killed processes of cmgit left; with cmgit's lock held."""
         return release_dead(self.private_directory)
+
+
+def tag_target(data: bytes) -> ObjectID:
+    """The object that an annotated tag names."""
+    return ObjectID(data.split(b"\n", 1)[0].split(b" ")[1].decode("ascii"))
 
 
 def _who(by: Signature) -> str:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import stat
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple, NewType, Protocol
 
+from dulwich.errors import ObjectFormatException
 from dulwich.object_store import DiskObjectStore
 from dulwich.objects import object_class, parse_tree
 
@@ -20,6 +22,8 @@ FILE, EXECUTABLE, LINK, TREE, SUBMODULE = 0o100644, 0o100755, 0o120000, 0o40000,
 
 KINDS = {1: "commit", 2: "tree", 3: "blob", 4: "tag"}
 KIND_NUMBERS = {kind: number for number, kind in KINDS.items()}
+EMPTY_TREE = ObjectID("4b825dc642cb6eb9a060e54bf8d69288fbee4904")  # Git knows it without a file
+_ID = re.compile("[0-9a-f]{40}")
 _LOOSE_LIMIT = 200  # a change with more objects than this is written as one pack
 
 
@@ -103,6 +107,13 @@ class DiskStore:
         self._store = store
         self._new: dict[ObjectID, tuple[str, bytes]] = {}
 
+    def close(self) -> None:
+        """Close packs; they are opened again when something is read."""
+        self._store.close()
+
+    def __del__(self) -> None:
+        self.close()
+
     @property
     def path(self) -> str:
         """The ``objects`` directory."""
@@ -112,6 +123,8 @@ class DiskStore:
         """See ObjectStore."""
         if oid in self._new:
             return self._new[oid]
+        if oid == EMPTY_TREE:
+            return "tree", b""
         try:
             number, data = self._store.get_raw(oid.encode("ascii"))  # type: ignore[arg-type]
         except KeyError:
@@ -122,7 +135,10 @@ class DiskStore:
             raise Damaged(
                 f"object {oid} in {self.path} cannot be read: {error}", "run 'git fsck'"
             ) from error
-        return KINDS[number], data
+        kind = KINDS[number]
+        if object_id(kind, data) != oid:  # a loose object that was cut off looks whole to dulwich
+            raise Damaged(f"object {oid} does not match its id in {self.path}", "run 'git fsck'")
+        return kind, data
 
     def put(self, kind: str, data: bytes) -> ObjectID:
         """See ObjectStore."""
@@ -149,9 +165,11 @@ class DiskStore:
         self._new.clear()
 
     def __contains__(self, oid: object) -> bool:
-        return oid in self._new or (
-            isinstance(oid, str) and oid.encode("ascii") in self._store  # type: ignore[operator]
-        )
+        if oid in self._new or oid == EMPTY_TREE:
+            return True
+        if not isinstance(oid, str) or not _ID.fullmatch(oid):
+            return False
+        return oid.encode("ascii") in self._store  # type: ignore[operator]
 
     def __iter__(self) -> Iterator[ObjectID]:
         return (ObjectID(oid.decode("ascii")) for oid in self._store)
@@ -162,9 +180,13 @@ def read_tree(store: ObjectStore, oid: ObjectID | str) -> Tree:
     kind, data = store.read(ObjectID(oid))
     if kind != "tree":
         raise Damaged(f"object {oid} is a {kind}, not a tree")
+    try:
+        entries = parse_tree(data, 20)
+    except ObjectFormatException as error:
+        raise Damaged(f"tree {oid} does not parse: {error}", "run 'git fsck'") from None
     return {
         name.decode("utf-8", "surrogateescape"): TreeEntry(mode, ObjectID(raw.decode("ascii")))
-        for name, mode, raw in parse_tree(data, 20)
+        for name, mode, raw in entries
     }
 
 

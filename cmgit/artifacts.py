@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from .artifact import Artifact
 from .errors import AlreadyExists, CmgitError, NotFound, UsageError
 from .meta.merge import merge
-from .meta.parse import IDENTITY_KEYS, Meta, chosen_files, parse_file
+from .meta.parse import IDENTITY_KEYS, Meta, chosen_files, parse_file, parse_meta
 from .meta.write import dump_file, edit_file
 from .names import Name, check_alias, new_uid, parse_name, parse_object, same_word
 from .query import Query, split_tags
@@ -114,9 +114,7 @@ def _put(change: Change, path: str, new: New, meta: Meta, yaml: bool) -> None:
     existing = chosen_files(files)
     name = existing[-1] if existing else ("_cm.yaml" if yaml else "_cm.json")
     if existing:
-        theirs: Meta = {}
-        for file in existing:
-            theirs = merge(theirs, parse_file(file, files[file].data, f"{path}/{file}"))
+        theirs = parse_meta({file: files[file].data for file in existing}, path)
         meta = merge(theirs, meta, "unique")
         for file in existing[:-1]:
             del files[file]
@@ -239,23 +237,45 @@ def _update(
     replace: bool,
     replace_lists: bool,
 ) -> None:
-    name, data = meta_file(repository, artifact)
-    where = f"{artifact.repo}/{artifact.path}/{name}"
-    old = parse_file(name, data, where)
+    files, where = meta_files(repository, artifact), f"{artifact.repo}/{artifact.path}"
+    old = parse_meta(files, where)
     under = {key: old[key] for key in IDENTITY_KEYS if key in old} if replace else old
     new = merge(under, changes, "replace" if replace_lists else "unique")
     if tags:
         new["tags"] = list(dict.fromkeys([*split_tags(new.get("tags") or []), *tags]))
     if new != old:
-        change.write(f"{artifact.path}/{name}", edit_file(name, data, new, where))
+        _write_meta(change, artifact.path, files, new, where)
 
 
-def meta_file(repository: Repository, artifact: Artifact) -> tuple[str, bytes]:
-    """The name and bytes of the meta file that changes go to: the one that is laid over others."""
+def _write_meta(
+    change: Change, path: str, files: Mapping[str, bytes], new: Meta, where: str
+) -> None:
+    """Make meta files say ``new``. Of two, the YAML loses what is gone, and the JSON that is laid
+    over it gets what is different."""
+    *below, top = chosen_files(files)
+    said: Meta = {}
+    for name in below:
+        old = parse_file(name, files[name], f"{where}/{name}")
+        said = {key: value for key, value in old.items() if key in new}
+        if said != old:
+            change.write(f"{path}/{name}", edit_file(name, files[name], said, f"{where}/{name}"))
+    old = parse_file(top, files[top], f"{where}/{top}")
+    rest = {k: v for k, v in new.items() if k in old or k not in said or said[k] != v}
+    if rest != old:
+        change.write(f"{path}/{top}", edit_file(top, files[top], rest, f"{where}/{top}"))
+
+
+def meta_files(repository: Repository, artifact: Artifact) -> dict[str, bytes]:
+    """The bytes of the meta files of an artifact, by name; raises NotFound."""
     names = chosen_files(set(repository.names(artifact.path)))
     if not names:
         raise NotFound(f"{artifact.repo}/{artifact.path} has no meta file any more")
-    return names[-1], repository.read_file(f"{artifact.path}/{names[-1]}")
+    return {name: repository.read_file(f"{artifact.path}/{name}") for name in names}
+
+
+def _top_file(repository: Repository, artifact: Artifact) -> tuple[str, bytes]:
+    """The meta file that is laid over others, and its bytes."""
+    return list(meta_files(repository, artifact).items())[-1]
 
 
 def _by_repository(
@@ -312,7 +332,7 @@ def move(workspace: Workspace, artifact: Artifact, words: str) -> Artifact:
         path = _free_path(repository, artifact, alias)
         with repository.change(f"mv {artifact.name} {alias}") as change:
             change.move(artifact.path, path)
-            name, data = meta_file(repository, artifact)
+            name, data = _top_file(repository, artifact)
             _rename(change, path, name, data, {"alias": alias})
     return _again(workspace, artifact)
 
@@ -356,7 +376,7 @@ def _move_across(
 
 def _graft(change: Change, source: Repository, artifact: Artifact, path: str, values: Meta) -> None:
     content = source.content(artifact.path)
-    name, data = meta_file(source, artifact)
+    name, data = _top_file(source, artifact)
     change.graft(path, content, source.git.objects, (name,))
     _rename(change, path, name, data, values)
 

@@ -99,15 +99,14 @@ def chosen_files(names: Mapping[str, Any] | set[str]) -> tuple[str, ...]:
 
 
 def parse_meta(files: Mapping[str, bytes], where: str) -> Meta:
-    """The meta of an artifact from its meta files, JSON laid over YAML.
+    """The meta of an artifact from its meta files: each key of the JSON replaces that of the YAML,
+    because what CM's update writes beside a YAML file is the whole meta.
 
     ``where`` is the directory for error messages. Raises MetaError.
     """
-    from .merge import merge
-
     result: Meta = {}
     for name in chosen_files(files):
-        result = merge(result, parse_file(name, files[name], f"{where}/{name}"))
+        result.update(parse_file(name, files[name], f"{where}/{name}"))
     return result
 
 

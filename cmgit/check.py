@@ -39,7 +39,7 @@ def reindex(workspace: Workspace) -> Index:
     with process_lock(os.path.join(workspace.home, "locks", "reindex")):
         for name in sorted(os.listdir(directory), reverse=True) if os.path.isdir(directory) else []:
             os.unlink(os.path.join(directory, name))
-        return refresh(workspace.home, workspace.report)
+        return refresh(workspace.home, workspace.report, publishing=True)
 
 
 def check(workspace: Workspace) -> Iterator[Finding]:

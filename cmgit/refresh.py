@@ -47,14 +47,20 @@ _TRIES = 50
 class Refresher:
     """One run of bringing the index of a home up to date."""
 
-    def __init__(self, home: str, report: Report, everything: bool = False) -> None:
+    def __init__(
+        self, home: str, report: Report, everything: bool = False, publishing: bool = False
+    ) -> None:
         self.home = home
         self.directory = os.path.join(home, DIRECTORY)
         self._report = report
         self._everything = everything
+        self._publishing = publishing
 
     def run(self) -> Index:
-        """Return an index that holds what is there now, written if the home can be."""
+        """Return an index that holds what is there now.
+
+        It is published unless another process is faster; ``publishing`` tries until it is.
+        """
         for _ in range(_TRIES):
             manifest, opened = self._current()
             registry = Registry(self.home)
@@ -63,13 +69,12 @@ class Refresher:
             digest = registry_digest(self.home)
             try:
                 fresh = self._next(manifest, opened, registry, digest)
+                index = Index(self.directory, fresh)
             except DamagedIndex:
                 continue  # swept by a faster process
-            try:
-                if publish(self.directory, fresh):
-                    return Index(self.directory, fresh)
-            except DamagedIndex:
-                continue
+            same = manifest.number > 0 and fresh.to_dict() == manifest.to_dict()
+            if same or publish(self.directory, fresh) or not self._publishing:
+                return index
         raise Busy("the index kept changing", "try it again")
 
     def _current(self) -> tuple[Manifest, list[Segment]]:
@@ -343,13 +348,14 @@ def find_base(index: Index, record: Record, repository: int) -> tuple[int, Recor
     return None
 
 
-def refresh(home: str, report: Report, everything: bool = False) -> Index:
+def refresh(home: str, report: Report, everything: bool = False, publishing: bool = False) -> Index:
     """Bring the index of a home up to date and return it; in memory where nothing can be written.
 
-    ``report`` gets one line for each repository that is indexed anew, and for a rebuild.
+    ``everything`` looks at every repository, ``publishing`` does not return before the index is
+    written. ``report`` gets one line for each repository that is indexed anew, and for a rebuild.
     """
     try:
-        return Refresher(home, report, everything).run()
+        return Refresher(home, report, everything, publishing).run()
     except OSError as error:
         if error.errno not in (errno.EACCES, errno.EPERM, errno.EROFS):
             raise

@@ -244,7 +244,7 @@ class Workspace:
         try:
             yield
         finally:
-            self._index = refresh(self.home, self.report)
+            self._index = refresh(self.home, self.report, publishing=True)
             if entry.kind != WORKING:
                 os.unlink(marker)
 

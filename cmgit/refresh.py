@@ -311,7 +311,7 @@ def _bury(
 def inherit(directory: str, draft: Manifest) -> None:
     """Give every artifact of a draft that has a ``_base`` the tags that it inherits now."""
     index = Index(directory, draft)
-    again = []
+    old, again = [], []
     for at, (segment, dead) in enumerate(index.segments):
         for number in segment.postings(term("b", "")):
             if number in dead:
@@ -319,8 +319,10 @@ def inherit(directory: str, draft: Manifest) -> None:
             record, repository = segment.record(number), segment.repositories[number]
             tags = _inherited_tags(index, record, repository, MAX_BASES)
             if tags != record["tags"]:
-                draft.segments[at].dead.add(number)
+                old.append((at, number))
                 again.append((repository, {**record, "tags": tags}))
+    for at, number in old:  # only now: what is dead is no base either
+        draft.segments[at].dead.add(number)
     if again:
         draft.segments.append(write_segment(directory, again))
 

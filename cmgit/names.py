@@ -84,7 +84,7 @@ def parse_name(text: str) -> Name:
     parts = [part.strip() for part in text.split(",")]
     if len(parts) > 2:
         raise UsageError(f"more than one ',' in the name {text!r}", "write it as ALIAS,UID")
-    if any(ord(char) < 32 or ord(char) == 127 for char in text):
+    if has_controls(text):
         raise UsageError(f"control character in the name {text!r}")
     if len(parts) == 1:
         return Name("", parts[0].lower()) if is_uid(parts[0]) else Name(parts[0])
@@ -107,6 +107,11 @@ def parse_object(text: str) -> tuple[Name, Name]:
     if ":" in repo:
         raise UsageError(f"more than one ':' in the name {text!r}", "write it as REPO:ARTIFACT")
     return (parse_name(repo) if colon else ANY, parse_name(artifact))
+
+
+def has_controls(text: str) -> bool:
+    """Whether the text holds control characters, which could play tricks on a terminal."""
+    return any(ord(char) < 32 or 127 <= ord(char) < 160 for char in text)
 
 
 def has_wildcards(text: str) -> bool:
@@ -142,7 +147,7 @@ def alias_problem(alias: str) -> str:
     """Why the alias cannot be the name of a directory on every system, or an empty string."""
     if not alias:
         return "it is empty"
-    if any(ord(char) < 32 or ord(char) == 127 for char in alias):
+    if has_controls(alias):
         return "it holds a control character"
     for char in alias:
         if char in _FORBIDDEN:

@@ -15,7 +15,7 @@ import orjson
 import yaml
 
 from ..errors import MetaError
-from ..names import is_uid
+from ..names import has_controls, is_uid
 from ..query import split_tags
 
 Meta = dict[str, Any]
@@ -26,6 +26,7 @@ IDENTITY_KEYS = ("alias", "uid", "automation_alias", "automation_uid")
 MAX_META_BYTES = 4 << 20
 MAX_META_NODES = 500_000
 MAX_META_DEPTH = 100
+MAX_INT_BITS = 4096
 
 
 class _Loader(yaml.CSafeLoader):
@@ -55,15 +56,17 @@ def parse_yaml(data: bytes, where: str) -> Meta:
                 return {}
             _check_bounds(node, where)
             _keep_identity_raw(node)
-            value = _text_keys(loader.construct_document(node))
+            value = _plain(loader.construct_document(node))
         finally:
             loader.dispose()
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         raise MetaError(f"{where}:{mark.line + 1 if mark else 1}: {error.problem}") from None
-    except (yaml.YAMLError, ValueError, RecursionError, TypeError) as error:
+    except MetaError:
+        raise
+    except Exception as error:  # PyYAML's constructors raise whatever their input makes them
         raise MetaError(f"{where}:1: {_first_line(error)}") from None
-    return _mapping(value, where)
+    return {} if value is None else _mapping(value, where)
 
 
 def key_lines(text: str) -> list[tuple[int, str]]:
@@ -80,7 +83,17 @@ def parse_json(data: bytes, where: str) -> Meta:
         value = orjson.loads(data.removeprefix(b"\xef\xbb\xbf"))
     except orjson.JSONDecodeError as error:
         raise MetaError(f"{where}:{error.lineno}: {error.msg}") from None
+    if data.count(b"[") + data.count(b"{") > MAX_META_DEPTH and _depth(value) > MAX_META_DEPTH:
+        raise MetaError(f"{where}:1: nested more than {MAX_META_DEPTH} deep")
     return _mapping(value, where)
+
+
+def _depth(value: Any) -> int:
+    """How many lists and mappings are around the innermost of them."""
+    inner = value.values() if isinstance(value, dict) else value
+    if not isinstance(value, (dict, list)):
+        return -1
+    return 1 + max(map(_depth, inner), default=-1)
 
 
 def parse_file(name: str, data: bytes, where: str) -> Meta:
@@ -129,10 +142,14 @@ class Identity:
             )
         if not self.automation_alias and not self.automation_uid:
             raise MetaError(f"{where}:1: automation_alias is missing")
-        if any(ord(c) < 32 or ord(c) == 127 or c in ":,/\\" for c in self.alias):
-            raise MetaError(f"{where}:1: alias {self.alias!r} holds a character no name can hold")
+        for key, name in (("alias", self.alias), ("automation_alias", self.automation_alias)):
+            if has_controls(name) or not _NO_NAME_HOLDS.isdisjoint(name):
+                raise MetaError(f"{where}:1: {key} {name!r} holds a character no name can hold")
         self.base = _text(meta, "_base", where)
         self.tags = _tags(meta, where)
+
+
+_NO_NAME_HOLDS = frozenset(":,/\\")
 
 
 def _text(meta: Meta, key: str, where: str) -> str:
@@ -150,7 +167,7 @@ def _tags(meta: Meta, where: str) -> list[str]:
         return []
     if not isinstance(tags, (list, str)):
         raise MetaError(f"{where}:1: tags is neither a list nor text")
-    return split_tags(tags)
+    return split_tags(tags if isinstance(tags, str) else [tag for tag in tags if tag is not None])
 
 
 def _check_size(data: bytes, where: str) -> None:
@@ -168,16 +185,19 @@ def _mapping(value: Any, where: str) -> Meta:
     return value
 
 
-def _text_keys(value: Any) -> Any:
+def _plain(value: Any) -> Any:
+    """The value with text as keys; ValueError for what JSON does not have."""
     if isinstance(value, dict):
         return {
-            key if isinstance(key, str) else orjson.dumps(key, default=str).decode(): _text_keys(v)
+            key if isinstance(key, str) else orjson.dumps(key, default=str).decode(): _plain(v)
             for key, v in value.items()
         }
     if isinstance(value, list):
-        return [_text_keys(item) for item in value]
-    if isinstance(value, (bytes, set)):
+        return [_plain(item) for item in value]
+    if value is not None and not isinstance(value, (str, int, float)):
         raise ValueError(f"a {type(value).__name__} has no place in a meta")
+    if isinstance(value, int) and value.bit_length() > MAX_INT_BITS:
+        raise ValueError(f"a number of more than {MAX_INT_BITS} bits has no place in a meta")
     return value
 
 
@@ -185,38 +205,45 @@ def _keep_identity_raw(root: yaml.Node) -> None:
     if not isinstance(root, yaml.MappingNode):
         return
     for key, value in root.value:
-        if key.value in IDENTITY_KEYS and isinstance(value, yaml.ScalarNode):
-            value.tag = "tag:yaml.org,2002:null" if value.value in ("", "~") else _STR_TAG
+        if key.value not in IDENTITY_KEYS or not isinstance(value, yaml.ScalarNode):
+            continue
+        if value.tag != _NULL_TAG or value.value not in ("", "~"):
+            value.tag = _STR_TAG
 
 
+_NULL_TAG = "tag:yaml.org,2002:null"
 _STR_TAG = "tag:yaml.org,2002:str"
 
 
 def _check_bounds(root: yaml.Node, where: str) -> None:
     """Refuse what is small as text and huge, endless or too deep once aliases are expanded."""
-    sizes: dict[int, int] = {}
+    known: dict[int, tuple[int, int]] = {}  # values in a node, and levels below it
 
-    def size(node: yaml.Node, depth: int) -> int:
+    def measure(node: yaml.Node, depth: int) -> tuple[int, int]:
         if isinstance(node, yaml.ScalarNode):
-            return 1
-        known = sizes.get(id(node))
-        if known is not None:
-            if known < 0:
-                raise _out_of_bounds(node, where, "an alias refers to what contains it")
-            return known
-        if depth > MAX_META_DEPTH:
+            return 1, -1
+        size, levels = known.get(id(node), (0, 0))
+        if size < 0:
+            raise _out_of_bounds(node, where, "an alias refers to what contains it")
+        if depth + levels > MAX_META_DEPTH:
             raise _out_of_bounds(node, where, f"nested more than {MAX_META_DEPTH} deep")
-        sizes[id(node)] = -1
-        children = node.value
-        if isinstance(node, yaml.MappingNode):
-            children = [child for pair in node.value for child in pair]
-        total = 1 + sum(size(child, depth + 1) for child in children)
-        if total > MAX_META_NODES:
-            raise _out_of_bounds(node, where, f"expands to more than {MAX_META_NODES} values")
-        sizes[id(node)] = total
-        return total
+        if not size:
+            known[id(node)] = (-1, 0)
+            inner = [measure(child, depth + 1) for child in _children(node)]
+            size = 1 + sum(size for size, _ in inner)
+            levels = 1 + max((levels for _, levels in inner), default=-1)
+            if size > MAX_META_NODES:
+                raise _out_of_bounds(node, where, f"expands to more than {MAX_META_NODES} values")
+            known[id(node)] = (size, levels)
+        return size, levels
 
-    size(root, 0)
+    measure(root, 0)
+
+
+def _children(node: yaml.Node) -> list[yaml.Node]:
+    if isinstance(node, yaml.MappingNode):
+        return [child for pair in node.value for child in pair]
+    return node.value  # type: ignore[no-any-return]
 
 
 def _out_of_bounds(node: yaml.Node, where: str, problem: str) -> MetaError:

@@ -60,8 +60,10 @@ class Artifact:
         return f"{automation}::{','.join(filter(None, (self.alias, self.uid)))}"
 
     def to_dict(self) -> dict[str, Any]:
-        """The values that ``find --json`` prints."""
+        """The values that ``find --json`` prints: the artifact's own, then its repository's."""
         values = asdict(self)
         del values["number"]
         values["tags"] = list(self.tags)
+        for key in ("repo", "repo_uid", "commit"):
+            values[key] = values.pop(key)
         return values

@@ -15,6 +15,8 @@ import sys
 
 def main() -> None:
     """Run the command line of this process and exit with CM's code."""
+    if sys.getfilesystemencoding() != "utf-8":
+        _restart_in_utf8()
     from .short import run
 
     code = run(sys.argv[1:])
@@ -23,3 +25,19 @@ def main() -> None:
     from .app import run_app
 
     sys.exit(run_app(sys.argv[1:]))
+
+
+def _restart_in_utf8() -> None:
+    """Begin again with UTF-8 for words and file names, as Git has them, whatever the locale."""
+    words = [os.fsencode(sys.executable), b"-X", b"utf8", *map(_as_utf8, sys.orig_argv[1:])]
+    os.execv(words[0], words)
+
+
+def _as_utf8(word: str) -> bytes:
+    """The bytes of a word where they are UTF-8 (``$(cmgit find ...)``), else what it says."""
+    raw = os.fsencode(word)
+    try:
+        raw.decode()
+    except UnicodeDecodeError:
+        return word.encode("utf-8", "surrogateescape")
+    return raw

@@ -62,6 +62,8 @@ def _parse(words: Sequence[str]) -> tuple[list[str], dict[str, str]] | None:
         key, equals, value = word.lstrip("-").partition("=")
         if key not in (_WITH_VALUE if equals else _SWITCHES):
             return None
+        if key == "limit" and not value.isdecimal():
+            return None
         flags[key] = value
     return (names, flags) if names and len(names) <= 2 else None
 
@@ -92,7 +94,8 @@ def lines(index: Index, query: Query, flags: dict[str, str]) -> bytes:
 
 
 def json_line(hit: Hit) -> bytes:
-    """The record as it is stored, with the values of its repository."""
+    """The record as it is stored, without what only inheritance needs, and the values of its
+    repository: what ``Artifact.to_dict`` says."""
     from _json import encode_basestring
 
     repository = hit.repository
@@ -101,7 +104,10 @@ def json_line(hit: Hit) -> bytes:
         f'"{key}":{encode_basestring(value)}'
         for key, value in (("repo", repository.alias), ("repo_uid", repository.uid))
     )
-    return hit.raw[:-1] + f',{rest},"commit":"{commit}"}}\n'.encode()
+    raw = hit.raw[:-1]
+    if "base" in hit.record:
+        raw = raw[: raw.index(b',"base":')]
+    return raw + f',{rest},"commit":"{commit}"}}\n'.encode()
 
 
 def write(data: bytes) -> int:

@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
 import orjson
 
@@ -45,28 +45,31 @@ class Result(NamedTuple):
 
 
 @contextmanager
-def captured() -> Iterator[tuple[io.TextIOWrapper, io.TextIOWrapper]]:
-    """Put files in the place of stdout and stderr: what writes to their descriptors is seen too."""
-    with (
-        io.TextIOWrapper(tempfile.TemporaryFile(), "utf-8", write_through=True) as stdout,
-        io.TextIOWrapper(tempfile.TemporaryFile(), "utf-8", write_through=True) as stderr,
-        redirect_stdout(stdout),
-        redirect_stderr(stderr),
-    ):
-        yield stdout, stderr
+def captured(descriptor: int, redirect: Any) -> Iterator[BinaryIO]:
+    """Put a file in the place of stdout (1) or stderr (2) and of the descriptor below it."""
+    saved = os.dup(descriptor)
+    with tempfile.TemporaryFile() as file:
+        os.dup2(file.fileno(), descriptor)
+        try:
+            with redirect(io.TextIOWrapper(file, "utf-8", write_through=True)) as stream:
+                yield file
+                stream.detach()  # type: ignore[attr-defined]
+        finally:
+            os.dup2(saved, descriptor)
+            os.close(saved)
 
 
 def run(*words: str, full: bool = False) -> Result:
     """Run a command line in this process; ``full`` leaves the short path of ``find`` out."""
     out.warned = 0
-    with captured() as streams:
+    with captured(1, redirect_stdout) as stdout, captured(2, redirect_stderr) as stderr:
         code = None if full else short.run(words)
         if code is None:
             code = run_app(words)
         texts = []
-        for stream in streams:
-            stream.buffer.seek(0)
-            texts.append(stream.buffer.read().decode("utf-8", "surrogateescape"))
+        for file in (stdout, stderr):
+            file.seek(0)
+            texts.append(file.read().decode("utf-8", "surrogateescape"))
     return Result(code, *texts)
 
 

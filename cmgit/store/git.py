@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -12,7 +13,6 @@ from dulwich.config import ConfigFile, StackedConfig
 from dulwich.errors import NotGitRepository
 from dulwich.object_store import DiskObjectStore
 from dulwich.objects import Commit as DulwichCommit
-from dulwich.objectspec import parse_commit, parse_object
 from dulwich.reflog import format_reflog_line
 from dulwich.refs import SymrefLoop
 from dulwich.repo import (
@@ -26,7 +26,7 @@ from dulwich.repo import (
 
 from ..errors import Busy, Damaged, GitError, NotFound, Unsupported
 from .locks import GitLock, release_dead
-from .objects import DiskStore, ObjectID
+from .objects import DiskStore, ObjectID, is_id
 
 DEFAULT_BRANCH = "main"
 ZERO = ObjectID("0" * 40)
@@ -161,15 +161,35 @@ class GitRepository:
             chain, value = self._repo.refs.follow(b"HEAD")  # type: ignore[arg-type]
         except (KeyError, SymrefLoop, ValueError) as error:
             raise Damaged(f"{self.path}: HEAD cannot be read: {error}") from None
-        commit = ObjectID(value.decode("ascii")) if value else None
-        return Head(chain[-1].decode() if len(chain) > 1 else None, commit)
+        name = chain[-1].decode("utf-8", "surrogateescape")
+        held: bytes | None = value
+        if held is None:  # unborn, or an empty file
+            held = self._repo.refs.read_loose_ref(chain[-1])
+        commit = self._checked(name, held) if held is not None else None
+        return Head(name if len(chain) > 1 else None, commit)
+
+    def _ref_path(self, ref: str) -> str:
+        base = self.common_directory if ref.startswith("refs/") else self.git_directory
+        return os.path.join(base, *ref.split("/"))
+
+    def _checked(self, name: str, value: bytes) -> ObjectID:
+        """The id that a ref holds; raises Damaged for anything else, as a crash may leave."""
+        oid = value.decode("ascii", "replace")
+        if not is_id(oid):
+            raise Damaged(
+                f"{self.path}: {name} holds no object id: {oid[:60]!r}",
+                "see 'git fsck' and 'git reflog'; 'git update-ref' repairs it",
+            )
+        return ObjectID(oid)
 
     def ref(self, name: str) -> ObjectID | None:
         """The object a ref points to, or None."""
+        ref = name.encode("utf-8", "surrogateescape")
         try:
-            return ObjectID(self._repo.refs[name.encode()].decode("ascii"))  # type: ignore[index]
+            value = self._repo.refs[ref]  # type: ignore[index]
         except KeyError:
             return None
+        return self._checked(name, value)
 
     def refs(self) -> dict[str, ObjectID]:
         """Every ref with the object it points to."""
@@ -192,11 +212,12 @@ class GitRepository:
         Returns False, changing nothing, when the ref is not at ``old`` any more. The reflog tells
         the message. Raises Busy when another program keeps the ref's lock.
         """
-        path = os.path.join(self.common_directory, *ref.split("/"))
+        path = self._ref_path(ref)
         with GitLock(path, self.private_directory) as lock:
             self._repo.refs._packed_refs = None  # type: ignore[attr-defined]
             if self.ref(ref) != old:
                 return False
+            _remove_empty(path)
             lock.replace(new.encode("ascii") + b"\n")
         self._log(ref, old or ZERO, new, message)
         return True
@@ -238,14 +259,14 @@ class GitRepository:
 
     def reaches(self, starts: Iterable[ObjectID], wanted: ObjectID) -> bool:
         """Whether a commit is one of those, or before one of them."""
-        heads = {self._peel(start) for start in starts} - {None}
+        heads = {self.peel(start) for start in starts} - {None}
         return any(commit.oid == wanted for commit in self.commits(*heads))  # type: ignore[arg-type]
 
-    def _peel(self, oid: ObjectID) -> ObjectID | None:
+    def peel(self, oid: ObjectID) -> ObjectID | None:
         """The commit that an object is or a tag names; None for a tag of something else."""
         kind, data = self.objects.read(oid)
         if kind == "tag":
-            return self._peel(tag_target(data))
+            return self.peel(tag_target(data))
         return oid if kind == "commit" else None
 
     def resolve_fetched(self, revision: str) -> ObjectID:
@@ -271,7 +292,7 @@ class GitRepository:
         if kind != "commit":
             raise Damaged(f"object {oid} is a {kind}, not a commit")
         commit = DulwichCommit.from_string(data)
-        parents = self._repo.get_parents(oid.encode("ascii"))  # type: ignore[arg-type]
+        parents = self._repo.get_parents(oid.encode("ascii"), commit)  # type: ignore[arg-type]
         return Commit(
             ObjectID(oid),
             ObjectID(commit.tree.decode("ascii")),
@@ -337,13 +358,13 @@ class GitRepository:
             return ""
 
     def resolve(self, revision: str) -> ObjectID:
-        """The commit that a revision names, as ``git rev-parse`` reads it; raises NotFound."""
-        try:
-            found = parse_object(self._repo, revision.encode())
-            commit = parse_commit(self._repo, found.id)
-        except (KeyError, ValueError, NotImplementedError, IndexError, AttributeError):
-            raise NotFound(f"no revision {revision!r} in {self.path}") from None
-        return ObjectID(commit.id.decode("ascii"))
+        """The commit that a revision names, see :mod:`.revisions`; raises NotFound."""
+        from .revisions import resolve
+
+        commit = resolve(self, revision)
+        if commit is None:
+            raise NotFound(f"no revision {revision!r} in {self.path}", "see 'cmgit log'")
+        return commit
 
     def before(self, timestamp: int) -> ObjectID | None:
         """The newest commit of the branch not after a time, as ``git rev-list -1 --before``."""
@@ -388,6 +409,13 @@ class GitRepository:
 def tag_target(data: bytes) -> ObjectID:
     """The object that an annotated tag names."""
     return ObjectID(data.split(b"\n", 1)[0].split(b" ")[1].decode("ascii"))
+
+
+def _remove_empty(path: str) -> None:
+    """Remove the directories that deleted branches left where a ref shall be."""
+    for directory, _, _ in os.walk(path, topdown=False):
+        with suppress(OSError):
+            os.rmdir(directory)
 
 
 def _who(by: Signature) -> str:

@@ -49,11 +49,11 @@ class GitLock:
     process keeps holding the lock file.
     """
 
-    def __init__(self, path: str, anchors: str, wait_seconds: float = GIT_WAIT_SECONDS) -> None:
+    def __init__(self, path: str, anchors: str, wait_seconds: float | None = None) -> None:
         self.path = path
         self._lock = path + ".lock"
         self._anchor = os.path.join(anchors, _ANCHOR + quote(path, safe=""))
-        self._wait = wait_seconds
+        self._wait = GIT_WAIT_SECONDS if wait_seconds is None else wait_seconds
         self._held = False
 
     def __enter__(self) -> GitLock:

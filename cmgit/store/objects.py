@@ -42,6 +42,11 @@ class TreeEntry(NamedTuple):
 Tree = dict[str, TreeEntry]
 
 
+def is_id(text: str) -> bool:
+    """Whether a text is an object id."""
+    return _ID.fullmatch(text) is not None
+
+
 def object_id(kind: str, data: bytes) -> ObjectID:
     """The id of an object: SHA-1 of ``kind size NUL data``, as Git defines it."""
     header = f"{kind} {len(data)}\0".encode()
@@ -167,7 +172,7 @@ class DiskStore:
     def __contains__(self, oid: object) -> bool:
         if oid in self._new or oid == EMPTY_TREE:
             return True
-        if not isinstance(oid, str) or not _ID.fullmatch(oid):
+        if not isinstance(oid, str) or not is_id(oid):
             return False
         return oid.encode("ascii") in self._store  # type: ignore[operator]
 

@@ -50,8 +50,8 @@ def parse_words(words: Sequence[str], read: Callable[[str], Input] = read_input_
             set_flag(result, word)
         else:
             bare.append(word)
-    if bare:
-        result["artifact"] = bare[0]
+            if len(bare) == 1:
+                result["artifact"] = word
     if len(bare) > 1:
         result["artifacts"] = bare[1:]
     return result

@@ -32,7 +32,7 @@ def resolve(git: GitRepository, revision: str) -> ObjectID | None:
     """The commit that a revision names, or None."""
     match = _REVISION.fullmatch(revision)
     found = _named(git, match["name"]) if match else None
-    commit = git.peel(found) if found in git.objects else None
+    commit = git.peel(found) if found and found in git.objects else None
     for step in _STEP.finditer(match["steps"] if match else ""):
         if commit is not None and not step["peel"]:
             commit = _step(git, commit, step["sign"], int(step["number"] or 1))

@@ -34,10 +34,12 @@ class Output:
         try:
             sys.stdout.buffer.write(text)
             sys.stdout.buffer.flush()
-        except BrokenPipeError:
+        except OSError as error:
             devnull = os.open(os.devnull, os.O_WRONLY)
-            os.dup2(devnull, sys.stdout.fileno())
-            raise SystemExit(BROKEN_PIPE) from None
+            os.dup2(devnull, sys.stdout.fileno())  # for what is flushed at the end
+            if isinstance(error, BrokenPipeError):
+                raise SystemExit(BROKEN_PIPE) from None
+            raise CmgitError(f"stdout: {error.strerror}") from None
 
     def line(self, text: str) -> None:
         """Write one line to stdout."""

@@ -21,7 +21,7 @@ _ACTIONS = ("find", "search", "ls", "list")
 _WITH_VALUE = ("tags", "repo", "limit")
 _SWITCHES = ("json", "count")
 BROKEN_PIPE = 141
-STDOUT = 1
+STDOUT, STDERR = 1, 2
 
 
 def run(words: Sequence[str]) -> int | None:
@@ -118,4 +118,7 @@ def write(data: bytes) -> int:
             view = view[os.write(STDOUT, view) :]
     except BrokenPipeError:
         return BROKEN_PIPE
+    except OSError as error:
+        os.write(STDERR, f"cmgit: stdout: {error.strerror}\n".encode())
+        return 1
     return 0

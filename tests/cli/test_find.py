@@ -210,10 +210,11 @@ def test_options_anywhere(either: Path) -> None:
     assert good("find", "--tags=os", "script", "detect-os").names == ["detect-os"]
 
 
-def test_at(either: Path, git: Git) -> None:
+def test_at(either: Path, git: Git, monkeypatch: pytest.MonkeyPatch) -> None:
     """``--at=REV`` and ``--at=DATE`` answer as a scan of the old tree does."""
     old = good("find", "script", "--json").out
     first = git(either, "rev-parse", "HEAD").strip()
+    monkeypatch.setenv("GIT_COMMITTER_DATE", "2001-01-01T12:00:00")
     write_files(either, artifact_files("later"))
     git(either, "rm", "-rq", "script/a")
     git(either, "add", ".")

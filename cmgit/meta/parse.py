@@ -8,6 +8,8 @@ mapping are text. JSON is read by orjson.
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -85,7 +87,19 @@ def parse_json(data: bytes, where: str) -> Meta:
         raise MetaError(f"{where}:{error.lineno}: {error.msg}") from None
     if data.count(b"[") + data.count(b"{") > MAX_META_DEPTH and _depth(value) > MAX_META_DEPTH:
         raise MetaError(f"{where}:1: nested more than {MAX_META_DEPTH} deep")
+    if _LONG_NUMBER.search(data):
+        value = _exact(data, where)
     return _mapping(value, where)
+
+
+_LONG_NUMBER = re.compile(rb"\d{19}")  # orjson reads it as an approximate one, past 64 bits
+
+
+def _exact(data: bytes, where: str) -> Any:
+    try:
+        return json.loads(data.decode("utf-8-sig"))
+    except ValueError as error:
+        raise MetaError(f"{where}:1: {_first_line(error)}") from None
 
 
 def _depth(value: Any) -> int:

@@ -8,12 +8,13 @@ other lines stay byte for byte.
 from __future__ import annotations
 
 import io
+import json
 import re
 from typing import Any
 
 import orjson
 from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
+from ruamel.yaml.representer import RoundTripRepresenter
 from ruamel.yaml.scalarstring import DoubleQuotedScalarString
 
 from ..errors import MetaError
@@ -24,8 +25,15 @@ _BOM = "\ufeff"
 
 def dump_json(meta: Meta) -> bytes:
     """JSON as CM writes it: indented by two, keys sorted, a line end at the end."""
-    options = orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS | orjson.OPT_APPEND_NEWLINE
-    return orjson.dumps(meta, option=options)
+    return _json(meta, sort=True)
+
+
+def _json(meta: Meta, sort: bool) -> bytes:
+    options = orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE
+    try:
+        return orjson.dumps(meta, option=options | (orjson.OPT_SORT_KEYS if sort else 0))
+    except orjson.JSONEncodeError:  # it has no numbers of more than 64 bits
+        return (json.dumps(meta, indent=2, sort_keys=sort, ensure_ascii=False) + "\n").encode()
 
 
 def dump_yaml(meta: Meta) -> bytes:
@@ -44,30 +52,44 @@ def edit_file(name: str, data: bytes, new: Meta, where: str) -> bytes:
     Raises MetaError when the file cannot be read, or not be changed without losing something.
     """
     old = parse_file(name, data, where)
+    if _same(old, new):
+        return data
     if name.endswith(".json"):
         return _json_like(old, new)
-    for edit in (_edit_blocks, _edit_whole):
+    for edit in (_edit_blocks, _edit_whole, _write_anew):
         try:
             edited = edit(data, old, new)
-            if parse_yaml(edited, where) == new:
+            if _same(parse_yaml(edited, where), new):
                 return edited
-        except (YAMLError, MetaError, ValueError, AttributeError):
+        except Exception:  # whatever ruamel.yaml makes of a layout that it does not support
             continue
     raise MetaError(f"{where}:1: cannot be changed without loss", "edit the file by hand")
 
 
 def _json_like(old: Meta, new: Meta) -> bytes:
     """Indented JSON in the key order of the file; sorted when the file was."""
-    options = orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE
-    if list(old) == sorted(old):
-        options |= orjson.OPT_SORT_KEYS
     ordered = {key: new[key] for key in old if key in new}
-    return orjson.dumps({**ordered, **new}, option=options)
+    return _json({**ordered, **new}, sort=list(old) == sorted(old))
+
+
+class _Representer(RoundTripRepresenter):
+    """Writes a number such as 1e-05 as 1.0e-05: without a dot YAML 1.1 has it as text."""
+
+    def represent_float(self, data: float) -> Any:
+        """The node of a number."""
+        node = super().represent_float(data)
+        if "e" in node.value and "." not in node.value:
+            node.value = node.value.replace("e", ".0e")
+        return node
+
+
+_Representer.add_representer(float, _Representer.represent_float)
 
 
 def _yaml(like: str = "") -> YAML:
     """A round-trip reader and writer that indents as the text does."""
     writer = YAML()
+    writer.Representer = _Representer
     writer.preserve_quotes = True
     writer.allow_duplicate_keys = True  # real metas have them; the last one counts
     writer.width = 1 << 20
@@ -96,6 +118,12 @@ def _edit_whole(data: bytes, old: Meta, new: Meta) -> bytes:
     return _dump(document, text).encode()
 
 
+def _write_anew(data: bytes, old: Meta, new: Meta) -> bytes:
+    if b"#" in data:
+        raise ValueError("there may be comments")
+    return dump_yaml(new)
+
+
 def _edit_blocks(data: bytes, old: Meta, new: Meta) -> bytes:
     text = data.decode()
     mark = _BOM if text.startswith(_BOM) else ""
@@ -104,22 +132,26 @@ def _edit_blocks(data: bytes, old: Meta, new: Meta) -> bytes:
     lines = text.replace("\r\n", "\n").split("\n")
     result = _replace_blocks(lines, key_lines("\n".join(lines)), old, new)
     for key in [key for key in new if key not in old]:
-        _append(result, _dump({key: _quoted_like_text(new[key])}).splitlines())
+        _append(result, _dump(_quoted_like_text({key: new[key]})).splitlines())
     return (mark + line_end.join(result)).encode()
 
 
 def _replace_blocks(
     lines: list[str], starts: list[tuple[int, str]], old: Meta, new: Meta
 ) -> list[str]:
+    if not starts:
+        if not all(_is_filler(line) for line in lines):
+            raise ValueError("there is something else than keys")
+        return list(lines)
     ends = [line for line, _ in starts[1:]] + [len(lines)]
-    result = lines[: starts[0][0]] if starts else list(lines)
+    result = lines[: starts[0][0]]
     for (start, key), next_start in zip(starts, ends, strict=True):
         end = next_start
         while end > start + 1 and _is_filler(lines[end - 1]):
             end -= 1  # the comments and empty lines before the next key belong to no block
         block = lines[start:end]
         if key in new:
-            same = old[key] == new[key]
+            same = _same(old[key], new[key])
             result += block if same else _new_block(block, {key: old[key]}, {key: new[key]})
         result += lines[end:next_start]
     return result
@@ -149,26 +181,41 @@ def _lay(document: Any, old: Any, new: Meta) -> None:
         del document[key]
     for key, value in new.items():
         before = old.get(key) if isinstance(old, dict) else None
-        if key in document and before == value:
+        if key in document and _same(before, value):
             continue
         if key in document and isinstance(before, dict) and isinstance(value, dict):
             _lay(document[key], before, value)
         elif key in document and isinstance(before, list) and _grows(before, value):
             document[key].extend(_quoted_like_text(item) for item in value[len(before) :])
         else:
-            document[key] = _quoted_like_text(value)
+            document[_quoted_like_text(key)] = _quoted_like_text(value)
 
 
 def _grows(before: list[Any], value: Any) -> bool:
-    return isinstance(value, list) and value[: len(before)] == before
+    return isinstance(value, list) and _same(value[: len(before)], before)
+
+
+def _same(one: Any, other: Any) -> bool:
+    """Whether two values are equal and of the same types: 1, 1.0 and true are three."""
+    if type(one) is not type(other):
+        return False
+    if isinstance(one, dict):
+        return one.keys() == other.keys() and all(_same(one[key], other[key]) for key in one)
+    if isinstance(one, list):
+        return len(one) == len(other) and all(map(_same, one, other))
+    return bool(one == other) or (one != one and other != other)
 
 
 def _quoted_like_text(value: Any) -> Any:
     """Quote text that a YAML 1.1 reader would take for something else (ruamel writes 1.2)."""
     if isinstance(value, dict):
-        return {key: _quoted_like_text(item) for key, item in value.items()}
+        return {_quoted_like_text(key): _quoted_like_text(v) for key, v in value.items()}
     if isinstance(value, list):
         return [_quoted_like_text(item) for item in value]
-    if isinstance(value, str) and not reads_as_text(value):
+    if isinstance(value, str) and not (reads_as_text(value) and _is_printable(value)):
         return DoubleQuotedScalarString(value)
     return value
+
+
+def _is_printable(text: str) -> bool:
+    return all(char.isprintable() or char == "\n" for char in text)

@@ -15,7 +15,6 @@ from cmgit.errors import MetaError
 from cmgit.meta.parse import (
     MAX_META_BYTES,
     MAX_META_DEPTH,
-    MAX_META_NODES,
     Identity,
     chosen_files,
     key_lines,
@@ -243,12 +242,6 @@ def test_a_file_that_is_too_large(name: str) -> None:
     with pytest.raises(MetaError, match=r"^x:1: meta of \d+ bytes"):
         parse_file(name, b" " * (MAX_META_BYTES + 1), "x")
     assert parse_file(name, b"{}".ljust(MAX_META_BYTES), "x") == {}
-
-
-def test_too_many_values() -> None:
-    """A flat list beyond the bound is refused too."""
-    with pytest.raises(MetaError, match="expands to more than"):
-        read("a: [" + "1," * MAX_META_NODES + "1]")
 
 
 @given(st.dictionaries(texts, json_values, max_size=4))

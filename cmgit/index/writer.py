@@ -94,15 +94,22 @@ def publish(directory: str, manifest: Manifest) -> bool:
     try:
         with open(temporary, "xb") as file:
             file.write(data)
-        if max(manifest_numbers(directory), default=0) >= manifest.number:
+        if _newest(directory) >= manifest.number:
             return False
         os.link(temporary, path)
+        if _newest(directory) > manifest.number:  # the number was free because it had been swept
+            _unlink(path)
+            return False
     except FileExistsError:
         return False
     finally:
         _unlink(temporary)
     _sweep(directory, manifest)
     return True
+
+
+def _newest(directory: str) -> int:
+    return max(manifest_numbers(directory), default=0)
 
 
 def _sweep(directory: str, manifest: Manifest) -> None:

@@ -1,0 +1,81 @@
+"""Random records, and indexes made of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from hypothesis import strategies as st
+
+from cmgit.index.lookup import Index
+from cmgit.index.manifest import Manifest, RepositoryState
+from cmgit.index.record import Record
+from cmgit.index.segment import Segment
+from cmgit.index.writer import write_segment
+
+Numbered = tuple[int, Record]
+
+UIDS = [f"{n:016x}" for n in (0, 1, 2**63, 2**64 - 1)] + ["863735b7db8c44fc"]
+AUTOMATIONS = [
+    ("script", UIDS[1]),
+    ("Script", UIDS[2]),
+    ("data", UIDS[3]),
+    ("", UIDS[4]),
+    ("data", ""),
+]
+ALIASES = ["detect-os", "DETECT-os", "detect", "straße", "STRASSE", "数据", "a b", "", "x[1]"]
+TAGS = ["os", "OS", "detect", "a.b_c", "with space", "ü"]
+
+records: st.SearchStrategy[Record] = st.builds(
+    lambda uid, alias, automation, tags, path, base: {
+        "uid": uid, "alias": alias, "automation_alias": automation[0],
+        "automation_uid": automation[1], "path": "/".join(path), "tags": tags, "tree": "",
+        **({"base": "x", "own_tags": tags} if base else {}),
+    },
+    st.sampled_from(UIDS),
+    st.sampled_from(ALIASES),
+    st.sampled_from(AUTOMATIONS),
+    st.lists(st.sampled_from(TAGS), unique=True, max_size=4),
+    st.tuples(st.sampled_from(["a", "a-b", "a.b", "b", "ä"]), st.text("ab-./ü".replace("/", ""), min_size=1)),
+    st.booleans(),
+)  # fmt: skip
+numbered = st.lists(
+    st.tuples(st.integers(0, 3), records),
+    unique_by=lambda item: (item[0], item[1]["path"]),
+    max_size=12,
+)
+
+
+def order(item: Numbered) -> tuple[int, list[str]]:
+    """How the records of a segment are ordered."""
+    return (item[0], item[1]["path"].split("/"))
+
+
+def contents(segment: Segment) -> list[Numbered]:
+    """All records of a segment with their repositories, as they are numbered."""
+    return [(segment.repositories[n], segment.record(n)) for n in range(segment.count)]
+
+
+def states(numbers: Iterable[int]) -> list[RepositoryState]:
+    """Repositories with these numbers, in this order."""
+    return [
+        RepositoryState(number=n, alias=f"Repo{n}", uid=f"{n + 10:016x}", kind="bare", path=f"/{n}")
+        for n in numbers
+    ]
+
+
+def make_index(
+    directory: str, parts: Iterable[Iterable[Numbered]], repositories: Iterable[int] = range(4)
+) -> Index:
+    """An index with a segment for each part."""
+    segments = [write_segment(directory, part) for part in parts]
+    return Index(directory, Manifest(1, "", states(repositories), segments))
+
+
+def record(path: str, **values: Any) -> Record:
+    """A record of a script, named and tagged by the last part of its path."""
+    alias = path.rpartition("/")[2]
+    return {
+        "uid": "863735b7db8c44fc", "alias": alias, "automation_alias": "script",
+        "automation_uid": UIDS[1], "path": path, "tags": [alias], "tree": "", **values,
+    }  # fmt: skip

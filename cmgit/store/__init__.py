@@ -6,6 +6,7 @@
 * :mod:`.revisions`: the commits that words such as ``main~2`` stand for.
 * :mod:`.locks`: the lock of cmgit and the lock files of Git, both safe against ``kill -9``.
 * :mod:`.worktree`: the files of a person, the Git index, and changes to both that survive a crash.
+* :mod:`.convert`: line ends and filters, as Git's attributes have them.
 * :mod:`.checkout`: read-only check-outs of trees under their object ids.
 * :mod:`.diff`: differences of trees, as Git prints them.
 * :mod:`.dates`: dates in words.

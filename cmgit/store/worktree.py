@@ -26,10 +26,15 @@ import os
 import shutil
 import stat
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from contextlib import suppress
 
 import orjson
-from dulwich.ignore import IgnoreFilterManager
+from dulwich.ignore import (
+    IgnoreFilter,
+    IgnoreFilterManager,
+    default_user_ignore_filter_path,
+)
 from dulwich.index import (
     ConflictedIndexEntry,
     IndexEntry,
@@ -39,10 +44,10 @@ from dulwich.index import (
     read_submodule_head,
     write_index_dict,
 )
-from dulwich.objects import Blob
 
 from ..errors import Busy, CmgitError, Unsupported
 from .checkout import contained_link, write_blob
+from .convert import Converter
 from .git import GitRepository
 from .locks import GitLock
 from .objects import (
@@ -64,6 +69,7 @@ _UNSUPPORTED_EXTENSIONS = {
     b"sdir": ("a sparse index", "git sparse-checkout reapply --no-sparse-index"),
 }
 _CHECKSUM_BYTES = 20
+_ASSUME_VALID = 0x8000
 
 
 class WorkTree:
@@ -72,7 +78,8 @@ class WorkTree:
     def __init__(self, git: GitRepository) -> None:
         self.git = git
         self.root = git.path
-        self._normalizer: Callable[[Blob, bytes], Blob] | None = None
+        self._conversions: Converter | None = None
+        self._file_mode = bool(git.config().get_boolean((b"core",), b"filemode", True))
 
     def absolute(self, path: str) -> str:
         """Where a path is on the disk."""
@@ -104,12 +111,22 @@ class WorkTree:
             return None
         with open(target, "rb") as file:
             data = file.read()
-        return self.put_file(path, data, EXECUTABLE if found.st_mode & 0o100 else FILE)
+        executable = self._file_mode and found.st_mode & 0o100
+        return self.put_file(path, data, EXECUTABLE if executable else FILE)
 
     def files(self, directory: str = "") -> Iterator[str]:
         """The files and links below a directory that Git would not ignore, sorted."""
-        ignored = IgnoreFilterManager.from_repo(self.git.dulwich)
-        yield from self._files(directory, ignored)
+        yield from self._files(directory, self._ignored())
+
+    def _ignored(self) -> IgnoreFilterManager:
+        """What Git ignores; ``info/exclude`` goes before the user's own file."""
+        config, filters = self.git.config(), []
+        exclude = os.path.join(self.git.common_directory, "info", "exclude")
+        for path in (os.path.expanduser(default_user_ignore_filter_path(config)), exclude):
+            with suppress(OSError):
+                filters.append(IgnoreFilter.from_path(path))
+        folded = config.get_boolean((b"core",), b"ignorecase", False)
+        return IgnoreFilterManager(self.root, filters, bool(folded))
 
     def _files(self, directory: str, ignored: IgnoreFilterManager) -> Iterator[str]:
         with os.scandir(self.absolute(directory) if directory else self.root) as found:
@@ -117,7 +134,9 @@ class WorkTree:
         for entry in entries:
             path = f"{directory}/{entry.name}" if directory else entry.name
             is_directory = entry.is_dir(follow_symlinks=False)
-            if entry.name == ".git" or ignored.is_ignored(path + "/" if is_directory else path):
+            if entry.name == ".git":
+                continue
+            if ignored.may_prune_directory(path) if is_directory else ignored.is_ignored(path):
                 continue
             if not is_directory:
                 yield path
@@ -125,16 +144,18 @@ class WorkTree:
                 yield from self._files(path, ignored)
 
     def _clean(self, data: bytes, path: str) -> bytes:
-        blob = Blob.from_string(data)
-        normalizer = self.git.dulwich.get_blob_normalizer()
-        return normalizer.checkin_normalize(blob, path.encode("utf-8", "surrogateescape")).data
+        return self._converter().clean(path, data)
 
-    def _smudge(self, data: bytes, path: str) -> bytes:
-        if self._normalizer is None:
-            self._normalizer = self.git.dulwich.get_blob_normalizer().checkout_normalize
-        return self._normalizer(
-            Blob.from_string(data), path.encode("utf-8", "surrogateescape")
-        ).data
+    def _converter(self) -> Converter:
+        if self._conversions is None:
+            self._conversions = Converter(self.git, self._indexed)
+        return self._conversions
+
+    def _indexed(self, path: str) -> ObjectID | None:
+        with suppress(CmgitError):
+            entry = self.read_index()[0].get(path)
+            return ObjectID(entry.sha.decode("ascii")) if entry else None
+        return None
 
     # -- the Git index ----------------------------------------------------------------------
 
@@ -219,10 +240,22 @@ class WorkTree:
             except (CmgitError, OSError):
                 os.unlink(self.journal_path)
                 raise
+            self._smudge_racy(entries)
             self._carry_out(operations, entries)
             lock.replace(self._encode_index(entries, version))
         os.unlink(self.journal_path)
         return True
+
+    def _smudge_racy(self, entries: Index) -> None:
+        """Take the size from entries whose file changed in the tick in which the index was
+        written: a younger index would make them look clean. Git does the same."""
+        written = _mtime_ns(self._index_path)
+        for path, entry in entries.items():
+            if _nanoseconds(entry.mtime) < written or entry.mode == SUBMODULE:
+                continue
+            now = self.put_path(path)
+            if now is not None and now.oid != entry.sha.decode("ascii"):
+                entry.size = 0
 
     def _write_journal(self, journal: dict[str, object]) -> None:
         temporary = self.journal_path + ".tmp"
@@ -243,6 +276,7 @@ class WorkTree:
         if self.git.ref(journal["ref"]) == journal["new"]:
             with GitLock(self._index_path, self.git.private_directory) as lock:
                 entries, version = self.read_index()
+                self._smudge_racy(entries)
                 self._carry_out(journal["operations"], entries)
                 lock.replace(self._encode_index(entries, version))
         os.unlink(self.journal_path)
@@ -274,7 +308,7 @@ class WorkTree:
         target = self.absolute(path)
         data = read_blob(self.git.objects, oid)
         if mode != LINK:
-            data = self._smudge(data, path)
+            data = self._converter().smudge(path, data)
         os.makedirs(os.path.dirname(target), exist_ok=True)
         temporary = os.path.join(
             os.path.dirname(target), f".cmgit-{os.getpid()}-{os.path.basename(target)[:100]}"
@@ -355,7 +389,7 @@ class WorkTree:
 
     def _tracked(self, path: str, entry: IndexEntry, written: int) -> TreeEntry | None:
         known = TreeEntry(entry.mode, ObjectID(entry.sha.decode("ascii")))
-        if entry.skip_worktree:
+        if entry.skip_worktree or entry.flags & _ASSUME_VALID:
             return known
         if entry.mode == SUBMODULE:
             head = read_submodule_head(self.absolute(path))
@@ -366,18 +400,26 @@ class WorkTree:
             return None
         if _same_stat(entry, found) and found.st_mtime_ns < written:
             return known
-        return self.put_path(path)
+        now = self.put_path(path)
+        if now is not None and not self._file_mode and {now.mode, entry.mode} == {FILE, EXECUTABLE}:
+            return now._replace(mode=entry.mode)
+        return now
 
 
 def _same_stat(entry: IndexEntry, found: os.stat_result) -> bool:
-    mtime = entry.mtime
-    seconds, nanoseconds = mtime if isinstance(mtime, tuple) else (int(mtime), 0)
     return (
         entry.size == found.st_size & 0xFFFFFFFF
-        and seconds * 1_000_000_000 + nanoseconds == found.st_mtime_ns
+        and _nanoseconds(entry.mtime) == found.st_mtime_ns
+        and _nanoseconds(entry.ctime) == found.st_ctime_ns
         and bool(entry.mode & 0o100) == bool(found.st_mode & 0o100)
         and stat.S_IFMT(entry.mode) == stat.S_IFMT(found.st_mode)
     )
+
+
+def _nanoseconds(time: float | tuple[int, int]) -> int:
+    """A time of the index; the nanoseconds are exact only in a tuple."""
+    seconds, nanoseconds = time if isinstance(time, tuple) else (int(time), 0)
+    return seconds * 1_000_000_000 + nanoseconds
 
 
 def _mtime_ns(path: str) -> int:

@@ -64,6 +64,9 @@ def parse_yaml(data: bytes, where: str) -> Meta:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         raise MetaError(f"{where}:{mark.line + 1 if mark else 1}: {error.problem}") from None
+    except yaml.reader.ReaderError as error:
+        line = data[: error.position].count(b"\n") + 1
+        raise MetaError(f"{where}:{line}: {error.reason} #x{error.character:04x}") from None
     except MetaError:
         raise
     except Exception as error:  # PyYAML's constructors raise whatever their input makes them
@@ -85,7 +88,7 @@ def parse_json(data: bytes, where: str) -> Meta:
         value = orjson.loads(data.removeprefix(b"\xef\xbb\xbf"))
     except orjson.JSONDecodeError as error:
         raise MetaError(f"{where}:{error.lineno}: {error.msg}") from None
-    if data.count(b"[") + data.count(b"{") > MAX_META_DEPTH and _depth(value) > MAX_META_DEPTH:
+    if data.count(b"[") + data.count(b"{") > MAX_META_DEPTH and _deeper(value, MAX_META_DEPTH):
         raise MetaError(f"{where}:1: nested more than {MAX_META_DEPTH} deep")
     if _LONG_NUMBER.search(data):
         value = _exact(data, where)
@@ -102,12 +105,12 @@ def _exact(data: bytes, where: str) -> Any:
         raise MetaError(f"{where}:1: {_first_line(error)}") from None
 
 
-def _depth(value: Any) -> int:
-    """How many lists and mappings are around the innermost of them."""
-    inner = value.values() if isinstance(value, dict) else value
+def _deeper(value: Any, levels: int) -> bool:
+    """Whether there are lists or mappings more than so many levels inside of one."""
     if not isinstance(value, (dict, list)):
-        return -1
-    return 1 + max(map(_depth, inner), default=-1)
+        return False
+    inner = value.values() if isinstance(value, dict) else value
+    return levels < 0 or any(_deeper(item, levels - 1) for item in inner)
 
 
 def parse_file(name: str, data: bytes, where: str) -> Meta:

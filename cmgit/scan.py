@@ -31,7 +31,8 @@ _SCAN_TRIES = 5
 
 class Raw(NamedTuple):
     """An artifact as it was found: its path in the repository, the id of its committed tree (or
-    an empty string), the bytes of its meta files, and why they could not be read, if so."""
+    an empty string), the bytes of its meta files, and why they could not be read, if so: what
+    follows the path in the message."""
 
     path: str
     tree: str
@@ -41,10 +42,13 @@ class Raw(NamedTuple):
 
 def record_of(raw: Raw, where: str) -> Record:
     """The index record of an artifact; MetaError, naming file and line, when it has none."""
-    if raw.problem:
-        raise MetaError(f"{where}/{raw.path}/{raw.problem}")
-    names = chosen_files(raw.files)
     place = f"{where}/{raw.path}"
+    shown = place.encode("utf-8", "backslashreplace").decode()
+    if shown != place:
+        raise MetaError(f"{shown}:1: the name is not UTF-8; rename it")
+    if raw.problem:
+        raise MetaError(place + raw.problem)
+    names = chosen_files(raw.files)
     identity = Identity(parse_meta(raw.files, place), f"{place}/{names[0]}")
     record: Record = {
         "uid": identity.uid,
@@ -82,7 +86,7 @@ def tree_artifact(store: ObjectStore, root: str, path: str) -> Raw | None:
     if entry is None:
         return None
     if entry.mode == SUBMODULE:
-        return Raw(path, "", {}, "1: a submodule, which is not followed; pull it as a repository")
+        return Raw(path, "", {}, ":1: a submodule, which is not followed; pull it as a repository")
     if not entry.is_tree:
         return None
     return read_artifact(store, path, entry.oid)
@@ -103,9 +107,9 @@ def read_artifact(store: ObjectStore, path: str, tree: ObjectID) -> Raw | None:
 def _tree_problem(entries: Tree, names: tuple[str, ...]) -> str:
     for name in names:
         if entries[name].mode == LINK:
-            return f"{name}:1: a symbolic link, which is not followed; make it a file"
+            return f"/{name}:1: a symbolic link, which is not followed; make it a file"
         if entries[name].is_tree or entries[name].mode == SUBMODULE:
-            return f"{name}:1: not a file"
+            return f"/{name}:1: not a file"
     return ""
 
 
@@ -177,6 +181,8 @@ class DiskScan:
 
 def disk_artifact(path: str, place: str) -> Raw | None:
     """The artifact in a directory on the disk, or None when it holds no meta file."""
+    if os.path.islink(place):
+        return None
     try:
         names = chosen_files(set(os.listdir(place)))
     except OSError:
@@ -188,17 +194,17 @@ def disk_artifact(path: str, place: str) -> Raw | None:
         file = os.path.join(place, name)
         if os.path.islink(file):
             return Raw(
-                path, "", {}, f"{name}:1: a symbolic link, which is not followed; make it a file"
+                path, "", {}, f"/{name}:1: a symbolic link, which is not followed; make it a file"
             )
         try:
             if os.path.getsize(file) > MAX_META_BYTES:
-                return Raw(path, "", {}, f"{name}:1: larger than {MAX_META_BYTES} bytes")
+                return Raw(path, "", {}, f"/{name}:1: larger than {MAX_META_BYTES} bytes")
             with open(file, "rb") as stream:
                 files[name] = stream.read(MAX_META_BYTES + 1)
         except FileNotFoundError:
             return None
         except OSError as error:
-            return Raw(path, "", {}, f"{name}:1: {error.strerror}")
+            return Raw(path, "", {}, f"/{name}:1: {error.strerror}")
     return Raw(path, "", files)
 
 

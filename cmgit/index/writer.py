@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import time
 from array import array
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 import orjson
 
@@ -83,12 +85,19 @@ def _write_named(directory: str, data: bytes, suffix: str) -> str:
     return name
 
 
+def _json(value: dict[str, Any]) -> bytes:
+    try:
+        return orjson.dumps(value)
+    except TypeError:  # a path that is not UTF-8
+        return json.dumps(value).encode()
+
+
 def publish(directory: str, manifest: Manifest) -> bool:
     """Put a manifest in place under its number; False when that number is taken already.
 
     After success, manifests before it and files that none needs are swept.
     """
-    data = encode_manifest(orjson.dumps(manifest.to_dict()))
+    data = encode_manifest(_json(manifest.to_dict()))
     path = manifest_path(directory, manifest.number)
     temporary = os.path.join(directory, f"{os.getpid()}.{time.monotonic_ns()}.tmp")
     try:

@@ -32,6 +32,8 @@ def _flag(word: str) -> list[str]:
     if key.endswith("-") and not equals:
         return [f"--{key}"] if "." in key else []  # false is what a switch is without it
     first, dot, rest = key.partition(".")
+    if not dot:
+        first = first.rstrip(",")  # what takes a list takes it with commas
     return [f"--{first.replace('_', '-')}{dot}{rest}{equals}{value}"]
 
 
@@ -46,6 +48,8 @@ def _flags_of(values: Mapping[str, Any], prefix: str = "") -> list[str]:
             flags.append(f"--{name}{comma}={','.join(map(str, value))}")
         elif value is True:
             flags.append(f"--{name}")
-        elif value is not False and value is not None:
+        elif value is False:
+            flags += [f"--{name}-"] if prefix else []
+        elif value is not None:
             flags.append(f"--{name}={value}")
     return flags

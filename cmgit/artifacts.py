@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping
-from contextlib import ExitStack
 from dataclasses import dataclass, field
 
 from .artifact import Artifact
@@ -12,7 +11,8 @@ from .errors import AlreadyExists, CmgitError, NotFound, UsageError
 from .meta.merge import merge
 from .meta.parse import IDENTITY_KEYS, Meta, chosen_files, parse_file, parse_meta
 from .meta.write import dump_file, edit_file
-from .names import Name, check_alias, new_uid, parse_name, parse_object, same_word
+from .moves import Move, Place, begin, content_tree, take_back
+from .names import Name, check_alias, is_uid, new_uid, parse_name, parse_object, same_word
 from .query import Query, split_tags
 from .registry import LOCAL, Entry
 from .repository import Change, File, Repository
@@ -99,7 +99,7 @@ def _message(verb: str, automation: Name, names: list[Name]) -> str:
 def _new_meta(new: New, automation: Name) -> Meta:
     identity: Meta = {
         "alias": new.artifact.alias,
-        "uid": new.artifact.uid or str(new.meta.get("uid") or "") or new_uid(),
+        "uid": new.artifact.uid or _uid_in(new.meta) or new_uid(),
         "automation_alias": automation.alias,
         "automation_uid": automation.uid,
     }
@@ -107,6 +107,13 @@ def _new_meta(new: New, automation: Name) -> Meta:
     tags = [*split_tags(meta.get("tags") or []), *new.tags]
     meta["tags"] = list(dict.fromkeys(tags))
     return meta
+
+
+def _uid_in(meta: Meta) -> str:
+    uid = str(meta.get("uid") or "").lower()
+    if uid and not is_uid(uid):
+        raise UsageError(f"{uid!r} is not a UID", "a UID is 16 hexadecimal digits")
+    return uid
 
 
 def _put(change: Change, path: str, new: New, meta: Meta, yaml: bool) -> None:
@@ -155,9 +162,9 @@ def _found(workspace: Workspace, entry: Entry, uids: list[str]) -> list[Artifact
     repo = Name(entry.alias, entry.uid)
     if len(uids) > 20:
         wanted = {uid: at for at, uid in enumerate(uids)}
-        everything = workspace.find(Query(repo=repo))
+        everything = workspace.found_after(Query(repo=repo))
         return sorted((a for a in everything if a.uid in wanted), key=lambda a: wanted[a.uid])
-    return [workspace.find(Query(artifact=Name("", uid), repo=repo))[0] for uid in uids]
+    return [workspace.found_after(Query(artifact=Name("", uid), repo=repo))[0] for uid in uids]
 
 
 def read_source(path: str) -> dict[str, File]:
@@ -290,8 +297,10 @@ def _by_repository(
 
 def _again(workspace: Workspace, artifact: Artifact, entry: Entry | None = None) -> Artifact:
     repo = Name(entry.alias, entry.uid) if entry else Name(artifact.repo, artifact.repo_uid)
-    found = workspace.find(Query(artifact=Name("", artifact.uid), repo=repo))
+    found = workspace.found_after(Query(artifact=Name("", artifact.uid), repo=repo))
     same = [other for other in found if other.path == artifact.path]
+    if not found:
+        raise NotFound(f"{artifact.name} is gone: somebody else moved or removed it")
     return (same or found)[0]
 
 
@@ -358,19 +367,26 @@ def _rename(change: Change, path: str, name: str, data: bytes, values: Meta) -> 
 def _move_across(
     workspace: Workspace, artifact: Artifact, source: Entry, to: Entry, alias: str
 ) -> Artifact:
-    """Move to another repository: there first, then away here; a crash between leaves both."""
-    with ExitStack() as stack:
-        opened = {  # in one order, so that two moves in opposite directions do not wait for ever
-            entry.number: stack.enter_context(workspace.changing(entry))
-            for entry in sorted((source, to), key=lambda entry: entry.number)
-        }
+    """Move to another repository: there first, then away here; see :mod:`.moves`."""
+    with workspace.changing_all([source, to], moving=artifact.uid) as opened:
         old, new = opened[source.number], opened[to.number]
         _check_still_there(old, artifact)
         path = _free_path(new, artifact, alias)
-        with old.change(f"mv {artifact.name} to {to.alias}") as leave:
-            with new.change(f"mv {artifact.name} from {source.alias}") as arrive:
-                _graft(arrive, old, artifact, path, {"alias": alias})
-            leave.remove(artifact.path)
+        message = f"mv {artifact.name} to {to.alias}"
+        place = Place(source.number, artifact.path, content_tree(old, artifact.path))
+        move = None
+        try:
+            with old.change(message) as leave:
+                with new.change(f"mv {artifact.name} from {source.alias}") as arrive:
+                    _graft(arrive, old, artifact, path, {"alias": alias})
+                    target = Place(to.number, path, arrive.tree(path))
+                    move = Move(artifact.uid, place, target, message)
+                    begin(workspace.home, move)
+                leave.remove(artifact.path)
+        except BaseException:
+            if move is not None:
+                take_back(workspace.home, move, opened)
+            raise
     return _again(workspace, artifact, to)
 
 

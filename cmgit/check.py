@@ -9,7 +9,6 @@ from dataclasses import dataclass
 
 from .errors import CmgitError
 from .index.lookup import PENDING, Index
-from .index.manifest import DIRECTORY
 from .refresh import refresh
 from .registry import Entry
 from .repository import Repository
@@ -35,11 +34,7 @@ class Finding:
 
 def reindex(workspace: Workspace) -> Index:
     """Build the index anew from Git and the disk; returns it."""
-    directory = os.path.join(workspace.home, DIRECTORY)
-    with process_lock(os.path.join(workspace.home, "locks", "reindex")):
-        for name in sorted(os.listdir(directory), reverse=True) if os.path.isdir(directory) else []:
-            os.unlink(os.path.join(directory, name))
-        return refresh(workspace.home, workspace.report, publishing=True)
+    return refresh(workspace.home, workspace.report, publishing=True, anew=True)
 
 
 def check(workspace: Workspace) -> Iterator[Finding]:

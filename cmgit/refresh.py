@@ -4,6 +4,12 @@ Bare repositories of the home change only through cmgit, which leaves a marker i
 while it does, so only those with a marker are looked at; ``everything`` looks at all. A working
 repository is compared with the disk by signatures. In both, what a new head changed is found by
 comparing trees, equal subtrees unread.
+
+Nothing is locked for this, so what is read must be checked against processes that change things
+meanwhile. A repository in the middle of a change counts as it was before. A work tree that was
+changed while it was scanned is scanned again. A move between two repositories (:mod:`.moves`) is
+seen in both or in neither: its process publishes the index before it says that the move is over, so
+that whoever read one repository before and the other after it finds the next manifest taken.
 """
 
 from __future__ import annotations
@@ -13,8 +19,9 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Mapping
-from contextlib import suppress
+from contextlib import closing, suppress
 
+from . import moves
 from .errors import Busy, CmgitError, Damaged, MetaError
 from .index.lookup import PENDING, Index, registry_digest
 from .index.manifest import (
@@ -30,6 +37,7 @@ from .index.segment import DamagedIndex, Segment
 from .index.watch import ABSENT, Signature, read_watch, signature, unchanged
 from .index.writer import compact, publish, write_segment, write_watch
 from .meta.merge import MAX_BASES, join_tags, parse_base
+from .moves import Move
 from .names import Name
 from .query import Query
 from .registry import BARE, Entry, Registry
@@ -41,78 +49,123 @@ from .store.trees import changed, lookup
 Report = Callable[[str], None]
 Changes = dict[str, Record | None]  # by path in the repository; None where nothing is any more
 
-_TRIES = 50
+_TRIES = 200
+_SCANS = 3
+_READ_ONLY = (errno.EACCES, errno.EPERM, errno.EROFS)
+_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 class Refresher:
-    """One run of bringing the index of a home up to date."""
+    """One run of bringing the index of a home up to date.
+
+    ``everything`` looks at every repository, ``anew`` forgets what the index knew, ``publishing``
+    does not end before the index is written. ``moving`` is the UID of an artifact that this
+    process has just moved between two repositories.
+    """
 
     def __init__(
-        self, home: str, report: Report, everything: bool = False, publishing: bool = False
+        self,
+        home: str,
+        report: Report,
+        everything: bool = False,
+        publishing: bool = False,
+        moving: str = "",
+        anew: bool = False,
     ) -> None:
         self.home = home
         self.directory = os.path.join(home, DIRECTORY)
         self._report = report
         self._everything = everything
         self._publishing = publishing
+        self._moving = moving
+        self._anew = anew
+        self._warned: set[str] = set()
 
     def run(self) -> Index:
         """Return an index that holds what is there now.
 
-        It is published unless another process is faster; ``publishing`` tries until it is.
+        It is published unless two other processes are faster: the second looked at everything
+        after this one began, so that its index will do, if it need not be this one's.
         """
+        lost = 0
         for _ in range(_TRIES):
+            living = self._living_moves()
             manifest, opened = self._current()
-            registry = Registry(self.home)
-            for warning in registry.warnings:
-                self._report(f"warning: {warning}")
-            digest = registry_digest(self.home)
             try:
-                fresh = self._next(manifest, opened, registry, digest)
-                index = Index(self.directory, fresh)
+                fresh = self._next(manifest, opened, living)
+                index = Index(self.directory, fresh) if fresh else None
             except DamagedIndex:
                 continue  # swept by a faster process
-            same = manifest.number > 0 and fresh.to_dict() == manifest.to_dict()
-            if same or publish(self.directory, fresh) or not self._publishing:
+            if fresh is None or index is None or self._living_moves() != living:
+                continue  # half of a move may have been seen
+            if self._is(manifest, fresh) or publish(self.directory, fresh):
+                self._release(fresh)
                 return index
+            lost += 1
+            if lost > 1 and not self._publishing:
+                with suppress(DamagedIndex):
+                    return Index(self.directory, read_manifest(self.directory))
         raise Busy("the index kept changing", "try it again")
 
-    def _current(self) -> tuple[Manifest, list[Segment]]:
-        try:
-            os.makedirs(self.directory, exist_ok=True)
-            manifest = read_manifest(self.directory)
-            segments = [
-                Segment(os.path.join(self.directory, state.name)) for state in manifest.segments
-            ]
-            for repo in manifest.repositories:
-                if repo.watch:
-                    read_watch(os.path.join(self.directory, repo.watch))
-            return manifest, segments
-        except DamagedIndex as error:
-            if self._still_damaged():
-                self._report(f"warning: the index was damaged and is built anew ({error})")
-            return Manifest(max(manifest_numbers(self.directory), default=0)), []
+    def _is(self, manifest: Manifest, fresh: Manifest) -> bool:
+        """Whether the newest manifest says the same already."""
+        newest = max(manifest_numbers(self.directory), default=0)
+        return 0 < manifest.number == newest and fresh.to_dict() == manifest.to_dict()
 
-    def _still_damaged(self) -> bool:
-        """Whether it was not just replaced and swept by another process."""
-        try:
-            for name in read_manifest(self.directory).files():
-                if name not in os.listdir(self.directory):
-                    return True
-        except DamagedIndex:
-            return True
-        return False
+    def _living_moves(self) -> list[Move]:
+        """The moves that other processes are making; those of killed ones are settled first."""
+        return [
+            move
+            for move in moves.under_way(self.home)
+            if (move.undo or move.uid != self._moving) and not settle_move(self.home, move)
+        ]
+
+    def _current(self) -> tuple[Manifest, list[Segment]]:
+        os.makedirs(self.directory, exist_ok=True)
+        while True:
+            number = max(manifest_numbers(self.directory), default=0)
+            if self._anew:
+                return Manifest(number), []
+            try:
+                return self._read()
+            except DamagedIndex as error:
+                if max(manifest_numbers(self.directory), default=0) == number:
+                    self._warn(f"the index was damaged and is built anew ({error})")
+                    return Manifest(number), []
+
+    def _read(self) -> tuple[Manifest, list[Segment]]:
+        manifest = read_manifest(self.directory)
+        segments = [Segment(os.path.join(self.directory, s.name)) for s in manifest.segments]
+        for repo in manifest.repositories:
+            if repo.watch:
+                read_watch(os.path.join(self.directory, repo.watch))
+        return manifest, segments
+
+    def _warn(self, text: str) -> None:
+        if text not in self._warned:
+            self._warned.add(text)
+            self._report(f"warning: {text}")
 
     def _next(
-        self, manifest: Manifest, opened: list[Segment], registry: Registry, digest: str
-    ) -> Manifest:
+        self, manifest: Manifest, opened: list[Segment], living: list[Move]
+    ) -> Manifest | None:
+        """The manifest that shall come next; None when it has to wait for a move to end first."""
+        digest = registry_digest(self.home)  # first: an older one than the entries does no harm
+        registry = Registry(self.home)
+        for warning in registry.warnings:
+            self._warn(warning)
         old = {state.number: state for state in manifest.repositories}
-        pending = _pending(self.home)
+        pending, held = self._pending(), {n for move in living for n in move.numbers}
         states, changes, gone = [], {}, set(old)
         for entry in registry.entries:
             updater = _Update(self.directory, entry, old.get(entry.number))
-            look = self._everything or entry.number in pending
-            states.append(updater.run(look, self._report))
+            if entry.number not in held:
+                look = self._everything or entry.number in pending
+                updater.run(look, self._report)
+            elif updater.moved or entry.number not in old:
+                _wait_for(self.home, living)
+                return None
+            states.append(updater.state)
             changes[entry.number] = updater.changes
             if not updater.moved:
                 gone.discard(entry.number)
@@ -127,17 +180,43 @@ class Refresher:
             draft.segments = compact(self.directory, draft.segments)
         return draft
 
+    def _pending(self) -> set[int]:
+        """The numbers of the repositories that have to be looked at."""
+        own = [move for move in moves.under_way(self.home) if move.uid == self._moving]
+        return _marked(self.home) | {number for move in own for number in move.numbers}
+
+    def _release(self, fresh: Manifest) -> None:
+        """Remove the markers that killed processes left, now that the index knows all."""
+        states = {state.number: state for state in fresh.repositories}
+        for number in _marked(self.home):
+            marker = os.path.join(self.home, PENDING, str(number))
+            state = states.get(number)
+            with suppress(CmgitError, OSError):
+                if state is None:
+                    os.unlink(marker)
+                    continue
+                repository = Repository.open(state.path, state.alias)
+                with closing(repository.git), repository.locked(wait_seconds=0):
+                    if (repository.git.head().commit or "") == state.commit:
+                        os.unlink(marker)
+
 
 class _Update:
     """Finding out what changed in one repository."""
 
     def __init__(self, directory: str, entry: Entry, old: RepositoryState | None) -> None:
         self.entry = entry
-        self.changes: Changes = {}
-        self.moved = False  # whether none of its old records counts any more
         self._directory = directory
-        self._old = old
-        self._state = RepositoryState(
+        self._old = old if old is not None and (old.uid, old.path) == _identity(entry) else None
+        self._lost = old is not None and self._old is None  # another repository had its number
+        self._begin()
+
+    def _begin(self) -> None:
+        """Begin with what the index knows."""
+        entry, old = self.entry, self._old
+        self.changes: Changes = {}
+        self.moved = self._lost  # whether none of its old records counts any more
+        self.state = RepositoryState(
             number=entry.number,
             alias=entry.alias,
             uid=entry.uid,
@@ -145,45 +224,61 @@ class _Update:
             path=entry.path,
         )
         if old is not None:
-            for key in ("commit", "tree", "prefix", "watch"):
-                setattr(self._state, key, getattr(old, key))
-            self._state.warnings = list(old.warnings)
+            for key in ("commit", "tree", "prefix", "problem", "watch"):
+                setattr(self.state, key, getattr(old, key))
+            self.state.warnings = list(old.warnings)
 
-    def run(self, look: bool, report: Report) -> RepositoryState:
-        """The state that the repository is in now; what differs from the old is in ``changes``."""
+    def run(self, look: bool, report: Report) -> None:
+        """Find the state that the repository is in now; what is not as it was is in ``changes``."""
         old = self._old
         if old is not None and not old.problem and not look and self._untouched(old):
-            return self._state
+            return
         try:
             repository = Repository.open(self.entry.path, self.entry.alias)
         except CmgitError as error:
-            return self._unreadable(error)
+            self._unreadable(error)
+            return
         try:
             if old is None:
                 report(f"indexing {self.entry.alias}")
-            if _settle(repository, wait=old is None):
-                self._update(repository)
-        except (CmgitError, OSError) as error:
-            return self._unreadable(error)
+            self._look(repository)
+        except CmgitError as error:
+            self._unreadable(error)
+        except OSError as error:
+            if error.errno in _FULL or str(error.filename).startswith(self._directory):
+                raise  # it is the index that cannot be written
+            self._unreadable(error)
         finally:
             repository.git.close()
-        return self._state
+
+    def _look(self, repository: Repository) -> None:
+        """Read a repository between two changes of it; leave it as it was while it is changing."""
+        for _ in range(_SCANS):
+            if not _settle(repository, wait=self._old is None):
+                return
+            before = repository.stamp()
+            self._update(repository)
+            if repository.stamp() == before and not repository.unfinished:
+                return
+            self._begin()
+        if self._old is None:
+            with repository.locked():
+                self._update(repository)
 
     def _untouched(self, old: RepositoryState) -> bool:
         if self.entry.kind == BARE:
             return True
         return bool(old.watch) and unchanged(read_watch(os.path.join(self._directory, old.watch)))
 
-    def _unreadable(self, error: CmgitError | OSError) -> RepositoryState:
-        self._state.problem = f"{self.entry.alias}: {error}"
-        self._state.watch = ""
-        self.changes = {}
-        return self._state
+    def _unreadable(self, error: CmgitError | OSError) -> None:
+        self._begin()
+        self.state.problem = f"{self.entry.alias}: {error}"
+        self.state.watch = ""
 
     def _update(self, repository: Repository) -> None:
-        state, git = self._state, repository.git
-        prefix = repository.description().prefix
+        state, git = self.state, repository.git
         head = git.head()
+        prefix = repository.description(None if repository.working else head.commit).prefix
         tree = git.read_commit(head.commit).tree if head.commit else ""
         if self._old is not None and state.prefix != prefix:
             self._forget()
@@ -195,16 +290,17 @@ class _Update:
             if repository.worktree is None:
                 raws[place] = tree_artifact(git.objects, tree, place) if entry else None
         state.prefix, state.commit, state.tree = prefix, head.commit or "", tree
+        state.problem = ""
         self._take(raws)
 
     def _forget(self) -> None:
         """Begin anew, with artifacts in another place: the old ones are all gone."""
         self.moved = True
-        self._state.tree = self._state.watch = ""
-        self._state.warnings = []
+        self.state.tree = self.state.watch = ""
+        self.state.warnings = []
 
     def _disk(self, repository: Repository, prefix: str, tree: str) -> dict[str, Raw | None]:
-        git, state = repository.git, self._state
+        git, state = repository.git, self.state
         old: Mapping[str, Signature] = {}
         if state.watch:
             old = read_watch(os.path.join(self._directory, state.watch))
@@ -228,7 +324,7 @@ class _Update:
         }
 
     def _take(self, raws: Mapping[str, Raw | None]) -> None:
-        state = self._state
+        state = self.state
         state.warnings = [w for w in state.warnings if w[0] not in raws]
         for path, raw in raws.items():
             try:
@@ -238,11 +334,44 @@ class _Update:
                 state.warnings.append([path, str(error)])
 
 
-def _pending(home: str) -> set[int]:
+def _identity(entry: Entry) -> tuple[str, str]:
+    return entry.uid, entry.path
+
+
+def _marked(home: str) -> set[int]:
+    """The numbers of the bare repositories that are being changed, or were by a killed process."""
     try:
         return {int(name) for name in os.listdir(os.path.join(home, PENDING)) if name.isdigit()}
     except OSError:
         return set()
+
+
+def settle_move(home: str, move: Move, wait_seconds: float = 0) -> bool:
+    """Finish or forget a move whose process was killed; False while a living one is making it."""
+    entries = [entry for entry in Registry(home).entries if entry.number in move.numbers]
+    try:
+        with moves.lock_all(entries, wait_seconds) as opened:
+            if len(opened) == 2 and move in moves.under_way(home):
+                moves.settle(home, move, opened)
+                Refresher(home, _silent, publishing=True, moving=move.uid).run()
+            moves.end(home, move.uid)
+    except Busy:
+        return False
+    except CmgitError:  # one of the two is not there any more
+        with suppress(OSError):
+            moves.end(home, move.uid)
+    except OSError as error:
+        return error.errno in _READ_ONLY
+    return True
+
+
+def _wait_for(home: str, living: list[Move]) -> None:
+    for move in living:
+        settle_move(home, move, wait_seconds=-1)
+
+
+def _silent(line: str) -> None:
+    """Report nothing."""
 
 
 def _settle(repository: Repository, wait: bool) -> bool:
@@ -254,8 +383,8 @@ def _settle(repository: Repository, wait: bool) -> bool:
             return True
     except Busy:
         return False  # a living process is at it: what was before still holds
-    except CmgitError:
-        return not wait
+    except (CmgitError, OSError):
+        return wait  # it cannot be finished here: better what was before, if it is known
 
 
 def _tree_id(git: GitRepository, tree: str, path: str) -> str:
@@ -350,25 +479,32 @@ def find_base(index: Index, record: Record, repository: int) -> tuple[int, Recor
     return None
 
 
-def refresh(home: str, report: Report, everything: bool = False, publishing: bool = False) -> Index:
+def refresh(
+    home: str,
+    report: Report,
+    everything: bool = False,
+    publishing: bool = False,
+    moving: str = "",
+    anew: bool = False,
+) -> Index:
     """Bring the index of a home up to date and return it; in memory where nothing can be written.
 
-    ``everything`` looks at every repository, ``publishing`` does not return before the index is
-    written. ``report`` gets one line for each repository that is indexed anew, and for a rebuild.
+    ``report`` gets one line for each repository that is indexed anew, and for a rebuild. For the
+    rest see :class:`Refresher`.
     """
     try:
-        return Refresher(home, report, everything, publishing).run()
+        return Refresher(home, report, everything, publishing, moving, anew).run()
     except OSError as error:
-        if error.errno not in (errno.EACCES, errno.EPERM, errno.EROFS):
+        if error.errno not in (*_READ_ONLY, *_FULL):
             raise
-        return _in_memory(home, report)
+        return _in_memory(home, report, moving)
 
 
-def _in_memory(home: str, report: Report) -> Index:
+def _in_memory(home: str, report: Report, moving: str) -> Index:
     """The same in a temporary directory, for a home that cannot be written."""
     scratch = tempfile.mkdtemp(prefix="cmgit-")
     try:
-        refresher = Refresher(home, report, everything=True)
+        refresher = Refresher(home, report, everything=True, moving=moving)
         refresher.directory = scratch
         existing = os.path.join(home, DIRECTORY)
         if os.path.isdir(existing):

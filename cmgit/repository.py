@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import NamedTuple
 
 from .errors import Busy, CmgitError, GitError, MetaError, NotFound, RefMoved
+from .index.watch import signature
 from .meta.parse import parse_file
 from .names import is_uid
 from .store.git import GitRepository
@@ -168,6 +169,10 @@ class Repository:
         """Whether a change is being made, or was when its process was killed."""
         return self.worktree is not None and os.path.exists(self.worktree.journal_path)
 
+    def stamp(self) -> tuple[object, ...]:
+        """What is different when a change was begun or made meanwhile."""
+        return (self.git.head(), *signature(self.git.private_directory))
+
     @contextmanager
     def change(self, message: str) -> Iterator[Change]:
         """Make one commit out of what the block does with the Change that it gets.
@@ -262,10 +267,16 @@ class Change:
         self._operations += operations
         self._touched.update(edits)
 
+    def tree(self, path: str) -> str:
+        """The id of the tree that this creates at a path."""
+        start = len(path) + 1
+        below = {p[start:]: e for p, e in self._edits.items() if p.startswith(path + "/")}
+        return edit(self.repository.git.objects, "", below)
+
     @property
     def empty(self) -> bool:
         """Whether nothing was done."""
-        return not self._operations
+        return not self._operations and not self._edits
 
     def _commit(self) -> None:
         if self.empty:

@@ -37,12 +37,14 @@ from .index.lookup import (
     check_automation,
     open_fresh,
 )
+from .index.manifest import DIRECTORY
 from .meta.merge import parse_base, resolve
 from .meta.parse import Meta, chosen_files, parse_meta
 from .meta.write import dump_yaml
+from .moves import end, lock_all, under_way
 from .names import ANY, Name
 from .query import Query
-from .refresh import refresh
+from .refresh import refresh, settle_move
 from .registry import LOCAL, WORKING, Entry, Registry
 from .repository import Repository
 from .store.checkout import checkout
@@ -115,6 +117,11 @@ class Workspace:
             with index_at(self, at, query.repo) as index:
                 return self._ask(index, query)
         return self._ask(self.index(), query)
+
+    def found_after(self, query: Query) -> list[Artifact]:
+        """What the index of this process's last change finds: others may have gone on since."""
+        assert self._index is not None
+        return [Artifact.from_hit(hit) for hit in self._ask(self._index, query)]
 
     def _ask(self, index: Index, query: Query) -> list[Hit]:
         if query.automation_repo:
@@ -227,26 +234,47 @@ class Workspace:
     @contextmanager
     def changing(self, entry: Entry) -> Iterator[Repository]:
         """Open a repository for a change, locked, and bring the index up to date afterwards."""
-        repository = Repository.open(entry.path, entry.alias)
-        try:
-            with repository.locked(), self.pending(entry):
-                yield repository
-        finally:
-            repository.git.close()
+        with self.changing_all([entry]) as opened:
+            yield opened[entry.number]
 
     @contextmanager
-    def pending(self, entry: Entry) -> Iterator[None]:
-        """Tell readers not to trust the index about a bare repository while the block runs."""
-        marker = os.path.join(self.home, PENDING, str(entry.number))
-        if entry.kind != WORKING:
+    def changing_all(
+        self, entries: list[Entry], moving: str = ""
+    ) -> Iterator[dict[int, Repository]]:
+        """The same for several repositories, by number.
+
+        ``moving`` is the UID of an artifact that is moved from one to the other, see :mod:`.moves`.
+        """
+        numbers = {entry.number for entry in entries}
+        while True:
+            with lock_all(entries) as opened:
+                left = [move for move in under_way(self.home) if move.numbers & numbers]
+                if not left:
+                    with self.pending(entries, moving):
+                        yield opened
+                    return
+            for move in left:  # their processes were killed: the locks were free
+                settle_move(self.home, move, wait_seconds=-1)
+
+    @contextmanager
+    def pending(self, entries: list[Entry], moving: str = "") -> Iterator[None]:
+        """Tell readers not to trust the index about bare repositories while the block runs."""
+        bare = [str(entry.number) for entry in entries if entry.kind != WORKING]
+        markers = [os.path.join(self.home, PENDING, number) for number in bare]
+        for marker in markers:
             with open(marker, "wb"):
                 pass
         try:
             yield
         finally:
-            self._index = refresh(self.home, self.report, publishing=True)
-            if entry.kind != WORKING:
-                os.unlink(marker)
+            index = refresh(self.home, self.report, publishing=True, moving=moving)
+            self._index = index
+            if index.directory == os.path.join(self.home, DIRECTORY):  # not in memory only
+                for marker in markers:
+                    with contextlib.suppress(FileNotFoundError):
+                        os.unlink(marker)
+                if moving:
+                    end(self.home, moving)
 
     # -- one artifact -------------------------------------------------------------------------
 

@@ -87,7 +87,7 @@ class Finds:
             raise error
 
 
-@pytest.fixture()
+@pytest.fixture
 def busy(tmp_path: Path, zygote: Zygote) -> Home:
     """A home with artifacts that stay, and others for all kinds of changes."""
     local = {f"stable{n}": 1000 + n for n in range(0, STABLE, 2)}

@@ -122,8 +122,8 @@ def check_automation(index: Index, name: Name) -> None:
 def open_fresh(home: str) -> Index | None:
     """The index of a home, or None when it is missing, damaged or no longer true.
 
-    Fresh means: made from the registry as it is now, no change of a bare repository under way, and
-    every watched path of the working repositories as it was.
+    Fresh means: made from the registry as it is now, no change of a bare repository under way,
+    every repository could be read, and every watched path of the working ones is as it was.
     """
     directory = os.path.join(home, DIRECTORY)
     try:
@@ -133,6 +133,8 @@ def open_fresh(home: str) -> Index | None:
         if os.listdir(os.path.join(home, PENDING)):
             return None
         for repo in manifest.repositories:
+            if repo.problem:
+                return None  # it may be there again
             if repo.watch and not unchanged(read_watch(os.path.join(directory, repo.watch))):
                 return None
         return Index(directory, manifest)

@@ -176,7 +176,8 @@ class DiskScan:
         directory = os.path.dirname(place) if os.path.basename(place) in META_FILES else place
         path = os.path.relpath(directory, self.root).replace(os.sep, "/")
         if path not in self.changed and not path.startswith(".."):
-            self.changed[path] = disk_artifact(path, directory)
+            seen = directory in self.signatures  # what the scan passed over is no artifact here
+            self.changed[path] = disk_artifact(path, directory) if seen else None
 
 
 def disk_artifact(path: str, place: str) -> Raw | None:

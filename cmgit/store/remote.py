@@ -6,11 +6,14 @@ import importlib.util
 import os
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import PurePosixPath
 from urllib.parse import urlsplit, urlunsplit
 
 from dulwich.client import HTTPUnauthorized, get_transport_and_path
 from dulwich.errors import GitProtocolError, NotGitRepository
+from dulwich.refs import check_ref_format
 
 from ..errors import NotFound, RemoteError, Unsupported, UsageError
 from .git import GitRepository, Signature, refuse_unsupported
@@ -33,7 +36,7 @@ class Source:
     """Where to pull from: the address to keep, without secrets; the address to use; an alias."""
 
     url: str
-    address: str
+    address: str = field(repr=False)
     alias: str
 
     @property
@@ -62,7 +65,7 @@ def parse_source(text: str) -> Source:
     if scp_like and not os.path.exists(text):
         return Source(text, text, _alias_of(scp_like["path"]))
     path = os.path.abspath(os.path.expanduser(text))
-    return Source(path, path, _strip_git(os.path.basename(path)))
+    return Source(path, path, _name_of(path))
 
 
 def _parse_url(text: str) -> Source:
@@ -75,17 +78,19 @@ def _parse_url(text: str) -> Source:
     host = parts.netloc.rpartition("@")[2]
     user = parts.username if parts.scheme == "ssh" else ""
     clean = urlunsplit(parts._replace(netloc=f"{user}@{host}" if user else host))
-    alias = _strip_git(parts.path.rstrip("/").rpartition("/")[2])
-    return Source(clean, text, alias if parts.scheme == "file" else _alias_of(parts.path))
+    alias = _name_of(parts.path) if parts.scheme == "file" else _alias_of(parts.path)
+    return Source(clean, text, alias)
 
 
 def _alias_of(path: str) -> str:
-    parts = [part for part in path.split("/") if part]
-    return "@".join([*parts[-2:-1], _strip_git(parts[-1])]) if parts else ""
+    """``owner@name`` for a path on a server."""
+    owner = PurePosixPath(path.removesuffix("/.git")).parent.name
+    return "@".join(filter(None, (owner, _name_of(path))))
 
 
-def _strip_git(name: str) -> str:
-    return name.removesuffix(".git")
+def _name_of(path: str) -> str:
+    """The name of a repository at a path, without ``.git``."""
+    return PurePosixPath(path.replace(os.sep, "/").removesuffix("/.git")).name.removesuffix(".git")
 
 
 @dataclass(frozen=True)
@@ -117,23 +122,25 @@ def fetch(
         client, path = get_transport_and_path(
             source.address, config=git.config(), operation="pull", quiet=progress is None
         )
-        result = client.fetch(path, git.dulwich, progress=report, depth=depth)
+        with closing(client):
+            result = client.fetch(path, git.dulwich, progress=report, depth=depth)
     except (NotGitRepository, HTTPUnauthorized, GitProtocolError, OSError, ValueError) as error:
         raise _remote_error(source, error) from None
     except (KeyError, AssertionError) as error:
         raise RemoteError(f"{source.url}: the answer makes no sense: {error!r}") from None
     except Exception as error:
-        if type(error).__module__.split(".")[0] == "urllib3":
+        if type(error).__module__.split(".")[0] in ("urllib3", "dulwich", "zlib"):
             raise _remote_error(source, error) from None
         raise
     refs = {
         name.decode("utf-8", "replace"): ObjectID(oid.decode("ascii"))
         for name, oid in result.refs.items()
-        if oid is not None and not name.endswith(b"^{}")
+        if oid is not None and (name == b"HEAD" or check_ref_format(name))
     }
     _keep_refs(git, refs)
     symbolic = (result.symrefs or {}).get(b"HEAD", b"")  # type: ignore[call-overload]
-    return Fetched(refs, symbolic.decode() or _branch_at(refs, refs.get("HEAD")))
+    default = symbolic.decode("utf-8", "replace")
+    return Fetched(refs, default if default in refs else _branch_at(refs, refs.get("HEAD")))
 
 
 def _keep_refs(git: GitRepository, refs: Mapping[str, ObjectID]) -> None:
@@ -141,6 +148,10 @@ def _keep_refs(git: GitRepository, refs: Mapping[str, ObjectID]) -> None:
     for name, oid in refs.items():
         if oid not in git.objects:
             raise RemoteError(f"the other side did not send {name} ({oid})", "pull again")
+    for name in git.refs():  # first, since a branch x may have become x/y
+        if name.startswith(REMOTE_REFS) and f"refs/heads/{name[len(REMOTE_REFS) :]}" not in refs:
+            container.remove_if_equals(name.encode(), None)  # type: ignore[arg-type]
+    for name, oid in refs.items():
         if name.startswith("refs/heads/"):
             container[(REMOTE_REFS + name[11:]).encode()] = oid.encode()  # type: ignore[index,assignment]
         elif name.startswith("refs/tags/"):

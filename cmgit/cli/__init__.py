@@ -1,6 +1,7 @@
 """The command line. ``main`` tries the short path of ``find`` first, then the full command line.
 
 * :mod:`.short`: ``find`` straight from a fresh index, without importing anything big.
+* :mod:`.quick`: ``add`` without the Typer application.
 * :mod:`.app`: the Typer application; :mod:`.artifacts`, :mod:`.repositories` and :mod:`.history`
   hold its commands; :mod:`.words` turns CM's spelling into Typer's.
 * :mod:`.here`: ``.`` in names, the only place that reads the current directory.
@@ -22,9 +23,14 @@ def main() -> None:
     code = run(sys.argv[1:])
     if code is not None:
         os._exit(code)  # all is written; taking Python down would take a fifth of the lookup
-    from .app import run_app
+    from .quick import run as run_quick
 
-    sys.exit(run_app(sys.argv[1:]))
+    code = run_quick(sys.argv[1:])
+    if code is None:
+        from .app import run_app
+
+        code = run_app(sys.argv[1:])
+    sys.exit(code)
 
 
 def _restart_in_utf8() -> None:

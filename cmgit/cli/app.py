@@ -11,13 +11,11 @@ import typer
 from typer.core import TyperGroup
 
 from ..actions import ALIASES
-from ..errors import ActionNotFound, CmgitError, UsageError
+from ..errors import ActionNotFound, UsageError
 from ..grammar import read_input_file
 from .complete import join_words
-from .output import out
+from .output import guarded
 from .words import translate
-
-INTERRUPTED = 130
 
 
 class Commands(TyperGroup):
@@ -75,31 +73,20 @@ def run_app(words: Sequence[str]) -> int:
     from . import artifacts, history, repositories  # noqa: F401  (they add their commands)
 
     join_words(os.environ)
+    return guarded(lambda: _run(words))
+
+
+def _run(words: Sequence[str]) -> int:
     try:
         words = translate(words, read_input_file) or ["--help"]
         result = app(words, prog_name="cmgit", standalone_mode=False)
         return result if isinstance(result, int) else 0
-    except CmgitError as error:
-        out.error(error)
-        return error.code
-    except OSError as error:
-        out.error(_system_error(error))
-        return 1
-    except (KeyboardInterrupt, typer.Abort):
-        out.note("cmgit: interrupted")
-        return INTERRUPTED
+    except typer.Abort:
+        raise KeyboardInterrupt from None
     except typer.Exit as done:
         return done.exit_code
     except typer.TyperException as error:
-        out.error(_usage_error(error))
-        return UsageError.code
-    finally:
-        out.quiet()
-
-
-def _system_error(error: OSError) -> CmgitError:
-    where = f"{error.filename}: " if error.filename else ""
-    return CmgitError(f"{where}{error.strerror or error}")
+        raise _usage_error(error) from None
 
 
 def _usage_error(error: Any) -> UsageError:

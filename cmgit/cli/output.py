@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import orjson
@@ -17,6 +17,7 @@ from .short import BROKEN_PIPE
 
 WARNING = "warning: "
 _WARNINGS_SHOWN = 10
+INTERRUPTED = 130
 
 
 class Output:
@@ -118,6 +119,25 @@ def _safe(text: str) -> str:
 
 
 out = Output()
+
+
+def guarded(command: Callable[[], int]) -> int:
+    """Run a command; returns its exit code. An error that ends it is printed as one line, and a
+    hint, and becomes its code."""
+    try:
+        return command()
+    except CmgitError as error:
+        out.error(error)
+        return error.code
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        out.error(CmgitError(f"{where}{error.strerror or error}"))
+        return 1
+    except KeyboardInterrupt:
+        out.note("cmgit: interrupted")
+        return INTERRUPTED
+    finally:
+        out.quiet()
 
 
 def open_workspace() -> Workspace:

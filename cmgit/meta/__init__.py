@@ -3,5 +3,5 @@
 * :mod:`.parse`: bytes to dicts, bounded, with errors that name file and line; the identity of an
   artifact.
 * :mod:`.merge`: inheritance and updates, pure functions over dicts.
-* :mod:`.write`: dicts to bytes; changes a YAML file without losing comments and order.
+* :mod:`.write`: dicts to bytes; :mod:`.roundtrip` changes YAML without losing comments and order.
 """

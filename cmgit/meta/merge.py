@@ -63,3 +63,14 @@ def parse_base(name: str) -> tuple[str, str]:
     """Split ``automation::artifact`` or ``artifact``; the automation is empty where not given."""
     automation, separator, artifact = name.partition("::")
     return (automation, artifact) if separator else ("", name)
+
+
+def same(one: Any, other: Any) -> bool:
+    """Whether two values are equal and of the same types: 1, 1.0 and true are three."""
+    if type(one) is not type(other):
+        return False
+    if isinstance(one, dict):
+        return one.keys() == other.keys() and all(same(one[key], other[key]) for key in one)
+    if isinstance(one, list):
+        return len(one) == len(other) and all(map(same, one, other))
+    return bool(one == other) or (one != one and other != other)

@@ -1,26 +1,14 @@
-"""Meta descriptions to bytes.
-
-A YAML file that changes keeps everything that does not: comments, key order, quotes and line ends.
-Only the blocks of those top-level keys whose value changes are written anew, by ruamel.yaml; the
-other lines stay byte for byte.
-"""
+"""Meta descriptions to bytes: new files, and files that change but keep all else."""
 
 from __future__ import annotations
 
-import io
 import json
-import re
-from typing import Any
 
 import orjson
-from ruamel.yaml import YAML
-from ruamel.yaml.representer import RoundTripRepresenter
-from ruamel.yaml.scalarstring import DoubleQuotedScalarString
 
 from ..errors import MetaError
-from .parse import Meta, key_lines, parse_file, parse_yaml, reads_as_text
-
-_BOM = "\ufeff"
+from .merge import same
+from .parse import Meta, parse_file
 
 
 def dump_json(meta: Meta) -> bytes:
@@ -38,7 +26,9 @@ def _json(meta: Meta, sort: bool) -> bytes:
 
 def dump_yaml(meta: Meta) -> bytes:
     """A new YAML document, keys in the order they have."""
-    return _dump(_quoted_like_text(meta)).encode()
+    from .roundtrip import write_yaml
+
+    return write_yaml(meta)
 
 
 def dump_file(name: str, meta: Meta) -> bytes:
@@ -47,175 +37,25 @@ def dump_file(name: str, meta: Meta) -> bytes:
 
 
 def edit_file(name: str, data: bytes, new: Meta, where: str) -> bytes:
-    """Return the file with ``new`` as its whole value, in the format it has.
+    """Return the file with ``new`` as its whole value, in the format it has; in YAML, comments,
+    order, quotes and line ends stay.
 
     Raises MetaError when the file cannot be read, or not be changed without losing something.
     """
     old = parse_file(name, data, where)
-    if _same(old, new):
+    if same(old, new):
         return data
     if name.endswith(".json"):
         return _json_like(old, new)
-    for edit in (_edit_blocks, _edit_whole, _write_anew):
-        try:
-            edited = edit(data, old, new)
-            if _same(parse_yaml(edited, where), new):
-                return edited
-        except Exception:  # whatever ruamel.yaml makes of a layout that it does not support
-            continue
-    raise MetaError(f"{where}:1: cannot be changed without loss", "edit the file by hand")
+    from .roundtrip import edit_yaml
+
+    edited = edit_yaml(data, old, new, where)
+    if edited is None:
+        raise MetaError(f"{where}:1: cannot be changed without loss", "edit the file by hand")
+    return edited
 
 
 def _json_like(old: Meta, new: Meta) -> bytes:
     """Indented JSON in the key order of the file; sorted when the file was."""
     ordered = {key: new[key] for key in old if key in new}
     return _json({**ordered, **new}, sort=list(old) == sorted(old))
-
-
-class _Representer(RoundTripRepresenter):
-    """Writes a number such as 1e-05 as 1.0e-05: without a dot YAML 1.1 has it as text."""
-
-    def represent_float(self, data: float) -> Any:
-        """The node of a number."""
-        node = super().represent_float(data)
-        if "e" in node.value and "." not in node.value:
-            node.value = node.value.replace("e", ".0e")
-        return node
-
-
-_Representer.add_representer(float, _Representer.represent_float)
-
-
-def _yaml(like: str = "") -> YAML:
-    """A round-trip reader and writer that indents as the text does."""
-    writer = YAML()
-    writer.Representer = _Representer
-    writer.preserve_quotes = True
-    writer.allow_duplicate_keys = True  # real metas have them; the last one counts
-    writer.width = 1 << 20
-    writer.allow_unicode = True
-    item = re.search(r"^( *)-( +)\S", like, re.MULTILINE)
-    nested = re.search(r"^( +)[^\s#-]", like, re.MULTILINE)
-    offset = len(item[1]) if item else 0
-    writer.indent(
-        mapping=len(nested[1]) if nested and not offset else 2,
-        sequence=offset + 1 + len(item[2]) if item else 2,
-        offset=offset,
-    )
-    return writer
-
-
-def _dump(value: Any, like: str = "") -> str:
-    out = io.StringIO()
-    _yaml(like).dump(value, out)
-    return out.getvalue()
-
-
-def _edit_whole(data: bytes, old: Meta, new: Meta) -> bytes:
-    text = data.decode("utf-8-sig")
-    document = _yaml(text).load(text)
-    _lay(document, old, new)
-    return _dump(document, text).encode()
-
-
-def _write_anew(data: bytes, old: Meta, new: Meta) -> bytes:
-    if b"#" in data:
-        raise ValueError("there may be comments")
-    return dump_yaml(new)
-
-
-def _edit_blocks(data: bytes, old: Meta, new: Meta) -> bytes:
-    text = data.decode()
-    mark = _BOM if text.startswith(_BOM) else ""
-    text = text.removeprefix(_BOM)
-    line_end = "\r\n" if "\r\n" in text else "\n"
-    lines = text.replace("\r\n", "\n").split("\n")
-    result = _replace_blocks(lines, key_lines("\n".join(lines)), old, new)
-    for key in [key for key in new if key not in old]:
-        _append(result, _dump(_quoted_like_text({key: new[key]})).splitlines())
-    return (mark + line_end.join(result)).encode()
-
-
-def _replace_blocks(
-    lines: list[str], starts: list[tuple[int, str]], old: Meta, new: Meta
-) -> list[str]:
-    if not starts:
-        if not all(_is_filler(line) for line in lines):
-            raise ValueError("there is something else than keys")
-        return list(lines)
-    ends = [line for line, _ in starts[1:]] + [len(lines)]
-    result = lines[: starts[0][0]]
-    for (start, key), next_start in zip(starts, ends, strict=True):
-        end = next_start
-        while end > start + 1 and _is_filler(lines[end - 1]):
-            end -= 1  # the comments and empty lines before the next key belong to no block
-        block = lines[start:end]
-        if key in new:
-            same = _same(old[key], new[key])
-            result += block if same else _new_block(block, {key: old[key]}, {key: new[key]})
-        result += lines[end:next_start]
-    return result
-
-
-def _new_block(block: list[str], old: Meta, new: Meta) -> list[str]:
-    text = "\n".join(block)
-    document = _yaml(text).load(text)
-    _lay(document, old, new)
-    return _dump(document, text).splitlines()
-
-
-def _is_filler(line: str) -> bool:
-    return not line.strip() or line.startswith("#")
-
-
-def _append(lines: list[str], block: list[str]) -> None:
-    trailing = []
-    while lines and not lines[-1]:
-        trailing.append(lines.pop())
-    lines += block + (trailing or [""])
-
-
-def _lay(document: Any, old: Any, new: Meta) -> None:
-    """Change a round-trip document so that its value is ``new``, touching only what differs."""
-    for key in [key for key in document if key not in new]:
-        del document[key]
-    for key, value in new.items():
-        before = old.get(key) if isinstance(old, dict) else None
-        if key in document and _same(before, value):
-            continue
-        if key in document and isinstance(before, dict) and isinstance(value, dict):
-            _lay(document[key], before, value)
-        elif key in document and isinstance(before, list) and _grows(before, value):
-            document[key].extend(_quoted_like_text(item) for item in value[len(before) :])
-        else:
-            document[_quoted_like_text(key)] = _quoted_like_text(value)
-
-
-def _grows(before: list[Any], value: Any) -> bool:
-    return isinstance(value, list) and _same(value[: len(before)], before)
-
-
-def _same(one: Any, other: Any) -> bool:
-    """Whether two values are equal and of the same types: 1, 1.0 and true are three."""
-    if type(one) is not type(other):
-        return False
-    if isinstance(one, dict):
-        return one.keys() == other.keys() and all(_same(one[key], other[key]) for key in one)
-    if isinstance(one, list):
-        return len(one) == len(other) and all(map(_same, one, other))
-    return bool(one == other) or (one != one and other != other)
-
-
-def _quoted_like_text(value: Any) -> Any:
-    """Quote text that a YAML 1.1 reader would take for something else (ruamel writes 1.2)."""
-    if isinstance(value, dict):
-        return {_quoted_like_text(key): _quoted_like_text(v) for key, v in value.items()}
-    if isinstance(value, list):
-        return [_quoted_like_text(item) for item in value]
-    if isinstance(value, str) and not (reads_as_text(value) and _is_printable(value)):
-        return DoubleQuotedScalarString(value)
-    return value
-
-
-def _is_printable(text: str) -> bool:
-    return all(char.isprintable() or char == "\n" for char in text)

@@ -1,0 +1,128 @@
+"""Finding from the command line, whole processes: cmgit, cm and mlc beside ``python -c pass``.
+
+Every home holds the real repository of 359 artifacts twice: for cmgit one bare and one working
+one, for the peers two directories, which is what they have. Bars: cmgit at most 2.5 times
+``python -c pass``, cm at least 4 times cmgit.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from .measure import Case, expect, run_all, run_once, script
+
+PASS = "python -c pass"
+WORK = ("work", "0123456789abcdef")
+TAGS = "--tags=detect,os"
+
+
+def run(runs: int, smoke: bool) -> None:
+    """Print the figures. The smoke size leaves the peers out: they index for many seconds."""
+    with tempfile.TemporaryDirectory(prefix="cmgit-bench-") as top:
+        work = copy_of_the_package(Path(top) / WORK[0])
+        cases = [Case(PASS, [sys.executable, "-c", "pass"]), *cmgit_cases(Path(top), work)]
+        if not smoke:
+            cases += [cm_case(Path(top), work), mlc_case(Path(top), work)]
+        run_all("startup", cases, runs)
+
+
+def package() -> Path:
+    """The directory of the installed package that carries the repository."""
+    spec = importlib.util.find_spec("cmx4mlops")
+    assert spec is not None, "pip install cmx4mlops"
+    assert spec.origin is not None
+    return Path(spec.origin).parent
+
+
+def copy_of_the_package(target: Path) -> Path:
+    """The same artifacts as a directory of its own, under another name and UID."""
+    shutil.copytree(package(), target, ignore=shutil.ignore_patterns("__pycache__"))
+    text = (target / "cmr.yaml").read_text()
+    text = text.replace("cmx4mlops", WORK[0]).replace("428611a6db02407f", WORK[1])
+    (target / "cmr.yaml").write_text(text)
+    return target
+
+
+def cmgit_environment(top: Path) -> dict[str, str]:
+    """A home for cmgit, and somebody who commits."""
+    config = top / "gitconfig"
+    config.write_text("[user]\n\tname = Ann Author\n\temail = ann@example.org\n")
+    return {
+        "CMGIT_HOME": str(top / "cmgit"),
+        "GIT_CONFIG_GLOBAL": str(config),
+        "GIT_CONFIG_NOSYSTEM": "1",
+    }
+
+
+def cmgit(environment: dict[str, str], *words: str) -> Case:
+    """A command of cmgit."""
+    return Case(f"cmgit {' '.join(words)}", [script("cmgit"), *words], environment=environment)
+
+
+def cmgit_cases(top: Path, work: Path) -> list[Case]:
+    """Finding one script in both repositories, by tags, alias and UID."""
+    environment = cmgit_environment(top)
+    for words in (
+        ["pull", "repo", "package:cmx4mlops"],
+        ["init", "repo", f"--path={work}"],
+        ["save", "work"],
+        ["find", "*", "--count"],
+    ):
+        run_once(cmgit(environment, *words))
+    cases = []
+    for words in (["script", TAGS], ["script", "detect-os"], ["script", "863735b7db8c44fc"]):
+        plain = cmgit(environment, "find", *words)
+        check = _lines(2)
+        cases.append(Case(plain.name, plain.command, (PASS,), environment, check=check))
+    return cases
+
+
+def cm_case(top: Path, work: Path) -> Case:
+    """The same question to cm, which finds the package by itself and is told of the directory.
+
+    Its index keeps one artifact a UID, so it finds one of the two.
+    """
+    home = top / "cm"
+    home.mkdir()
+    (home / "repos.json").write_text(json.dumps([str(work)]))
+    name = f"cm find script {TAGS}"
+    return Case(
+        name,
+        [script("cm"), "find", "script", TAGS],
+        (PASS, f"cmgit find script {TAGS}"),
+        {"CM_REPOS": str(home), "HOME": str(home)},
+        check=_lines(1),
+    )
+
+
+def mlc_case(top: Path, work: Path) -> Case:
+    """The same question to mlc, with copies in its own format: other names of the meta files."""
+    home = top / "mlc"
+    home.mkdir()
+    paths = [_in_mlc_format(home / name, work, uid) for name, uid in (WORK, ("bare", "f" * 16))]
+    (home / "repos.json").write_text(json.dumps([str(path) for path in paths]))
+    return Case(
+        f"mlc find script {TAGS}",
+        [script("mlc"), "find", "script", TAGS],
+        (PASS, f"cmgit find script {TAGS}"),
+        {"MLC_REPOS": str(home), "HOME": str(home)},
+    )
+
+
+def _in_mlc_format(target: Path, work: Path, uid: str) -> Path:
+    shutil.copytree(work / "repo", target)
+    for path in list(target.rglob("_cm.*")):
+        os.rename(path, path.with_name(path.name.replace("_cm", "meta")))
+    (target / "meta.yaml").write_text(f"alias: {target.name}\nuid: {uid}\n")
+    return target
+
+
+def _lines(wanted: int) -> Callable[[str], None]:
+    return lambda output: expect("hits", len(output.splitlines()), wanted)

@@ -16,6 +16,10 @@ from .locks import process_lock
 from .objects import EXECUTABLE, LINK, SUBMODULE, ObjectID, ObjectStore, object_id
 from .trees import walk
 
+_IGNORED_BY_MACOS = dict.fromkeys(
+    [*range(0x200C, 0x2010), *range(0x202A, 0x202F), *range(0x206A, 0x2070), 0xFEFF]
+)
+
 
 def checkout(store: ObjectStore, tree: ObjectID | str, directory: str) -> str:
     """Return the directory that holds a tree's files, made now if it is not there.
@@ -95,21 +99,28 @@ def _umask() -> int:
 def check_tree_path(path: str) -> None:
     """Raise Damaged for a path in a tree that no check-out may write."""
     for part in path.split("/"):
-        if part in ("", ".", "..") or part.lower() == ".git" or "\0" in part or "\\" in part:
+        if part in ("", ".", "..") or _is_git_name(part) or "\0" in part or "\\" in part:
             raise Damaged(f"the path {path!r} in a tree is not safe to write")
 
 
+def _is_git_name(name: str) -> bool:
+    """Whether some system takes a name for ``.git``: macOS drops characters, Windows the end."""
+    folded = name.translate(_IGNORED_BY_MACOS).partition(":")[0].rstrip(". ").casefold()
+    return folded in (".git", "git~1")
+
+
 def contained_link(path: str, target: bytes) -> bool:
-    """Whether a link at a path below some directory stays below it."""
+    """Whether a link at a path below some directory stays below it.
+
+    It may go up at its beginning only: after a name, which may be another link, ``..`` is not
+    what it looks like.
+    """
     text = os.fsdecode(target)
     if not text or text.startswith("/") or "\\" in text or ":" in text:
         return False
-    depth = len(PurePosixPath(path).parts) - 1
-    for part in text.split("/"):
-        depth += {"..": -1, ".": 0, "": 0}.get(part, 1)
-        if depth < 0:
-            return False
-    return True
+    parts = [part for part in text.split("/") if part not in ("", ".")]
+    ups = parts.count("..")
+    return parts[:ups] == [".."] * ups and ups < len(PurePosixPath(path).parts)
 
 
 def _make_read_only(root: str) -> None:

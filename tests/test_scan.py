@@ -183,9 +183,7 @@ def test_what_has_no_record(make_repo: MakeRepo, data: bytes, message: str) -> N
         assert str(caught.value).startswith(message)
 
 
-@pytest.mark.skipif(
-    os.name == "nt" or os.sys.platform == "darwin", reason="names are Unicode there"
-)  # type: ignore[attr-defined]
+@pytest.mark.skipif(sys.platform in ("win32", "darwin"), reason="names are Unicode there")
 def test_a_name_that_is_not_unicode(make_repo: MakeRepo) -> None:
     """Such an artifact is a problem of its own: its path cannot be written down."""
     path = make_repo("demo", "a", commit=False)

@@ -93,7 +93,8 @@ def _json(value: dict[str, Any]) -> bytes:
 
 
 def publish(directory: str, manifest: Manifest) -> bool:
-    """Put a manifest in place under its number; False when that number is taken already.
+    """Put a manifest in place under its number; False when that number is taken already, or when
+    a newer manifest is there that may or may not know of this one.
 
     After success, manifests before it and files that none needs are swept.
     """

@@ -139,18 +139,28 @@ def log(workspace: Workspace, artifact: Artifact) -> Iterator[Change]:
 def _log(repository: Repository, uid: str, path: str, head: ObjectID) -> Iterator[Change]:
     git = repository.git
     paths = {head: path}
-    for commit in git.commits(head):
+    ours: dict[ObjectID, bool] = {}  # whether a tree is one of this artifact
+
+    def entry(tree: str, path: str) -> TreeEntry | None:
+        found = lookup(git.objects, tree, path)
+        if found is None or not found.is_tree:
+            return None
+        if found.oid not in ours:
+            ours[found.oid] = _uid_of(repository, path, found) in (uid, "")
+        return found if ours[found.oid] else None
+
+    for commit in git.commits(head, children_first=True):
         path = paths.get(commit.oid, path)
-        here = _entry(git, commit.tree, path)
+        here = entry(commit.tree, path)
         parents = [git.read_commit(parent) for parent in commit.parents]
         if not parents and here is not None:
             yield Change(commit, path)
         differs = bool(parents)
         for parent in parents:
-            before = _entry(git, parent.tree, path)
+            before = entry(parent.tree, path)
             paths.setdefault(parent.oid, path)
             if before is None and here is not None:
-                old_path = _renamed_from(repository, uid, parent.tree, commit)
+                old_path = _renamed_from(repository, uid, parent, commit)
                 if old_path:
                     paths[parent.oid] = old_path
             if before == here:
@@ -159,26 +169,22 @@ def _log(repository: Repository, uid: str, path: str, head: ObjectID) -> Iterato
             yield Change(commit, path)
 
 
-def _entry(git: GitRepository, tree: str, path: str) -> TreeEntry | None:
-    entry = lookup(git.objects, tree, path)
-    return entry if entry is not None and entry.is_tree else None
-
-
-def _renamed_from(repository: Repository, uid: str, old_tree: str, commit: Commit) -> str:
+def _renamed_from(repository: Repository, uid: str, parent: Commit, commit: Commit) -> str:
     """Where an artifact that appears in a commit was before: among what the commit removed."""
-    for path, entry in _vanished(repository, old_tree, commit):
+    for path, entry in _vanished(repository, parent, commit):
         if _uid_of(repository, path, entry) == uid:
             return path
     return ""
 
 
 def _vanished(
-    repository: Repository, old_tree: str, commit: Commit
+    repository: Repository, parent: Commit, commit: Commit
 ) -> Iterator[tuple[str, TreeEntry]]:
+    """The directories of artifacts that a parent has and a commit does not."""
     git = repository.git
-    prefix = _prefix_at(repository, commit.oid)
+    prefix = _prefix_at(repository, parent.oid)
     depth = 2 + (len(prefix.split("/")) if prefix else 0)
-    for path, before, after in changed(git.objects, old_tree, commit.tree, depth):
+    for path, before, after in changed(git.objects, parent.tree, commit.tree, depth):
         if before is not None and before.is_tree and (after is None or not after.is_tree):
             yield path, before
 
@@ -245,10 +251,10 @@ def restore(workspace: Workspace, automation: str, artifact: str, at: str = "") 
     """
     repo, name = parse_object(artifact)
     query = Query(parse_object(automation)[1], name)
-    there = workspace.find(Query(query.automation, name, repo))
+    there = workspace.index().find(Query(query.automation, name, repo))
     if there:
         raise AlreadyExists(
-            f"{there[0].name} is there", "'cmgit log' and 'cmgit diff' show its past"
+            f"{there[0].name()} is there", "'cmgit log' and 'cmgit diff' show its past"
         )
     for entry in workspace.registry.find(repo):
         try:
@@ -292,7 +298,7 @@ def _removed(
         return None
     for commit in repository.git.commits(start):
         for parent in commit.parents:
-            for path, entry in _vanished(repository, repository.tree(parent), commit):
+            for path, entry in _vanished(repository, repository.git.read_commit(parent), commit):
                 record = _matching(repository, query, path, entry)
                 if record:
                     return path, entry.oid, record

@@ -23,6 +23,7 @@ from dulwich.repo import (
     UnsupportedVersion,
     get_user_identity,
 )
+from dulwich.walk import ORDER_DATE, ORDER_TOPO
 
 from ..errors import Busy, Damaged, GitError, NotFound, Unsupported
 from .locks import GitLock, release_dead
@@ -276,11 +277,10 @@ class GitRepository:
                 return self.resolve(prefix + revision)
             except NotFound:
                 continue
-        raise NotFound(f"no revision {revision!r} in {self.path}")
-
-    def reset_index(self) -> None:
-        """Make Git's index of a fresh work tree say what the head says."""
-        self._repo.get_worktree().reset_index()
+        raise NotFound(
+            f"no revision {revision!r} in what was pulled",
+            "name a branch, a tag or a commit of the other side",
+        )
 
     # -- commits ----------------------------------------------------------------------------
 
@@ -374,12 +374,15 @@ class GitRepository:
                 return found.oid
         return None
 
-    def commits(self, *starts: ObjectID | str) -> Iterator[Commit]:
-        """Commits and all before them, newest first, parents after their children."""
+    def commits(self, *starts: ObjectID | str, children_first: bool = False) -> Iterator[Commit]:
+        """Commits and all before them, newest first; ``children_first`` keeps a parent after all
+        of its children whatever their dates are, for which all are read before the first is told.
+        """
         if not starts:
             return
         include = [start.encode("ascii") for start in starts]
-        for entry in self._repo.get_walker(include=include):  # type: ignore[arg-type]
+        order = ORDER_TOPO if children_first else ORDER_DATE
+        for entry in self._repo.get_walker(include=include, order=order):  # type: ignore[arg-type]
             yield self.read_commit(entry.commit.id.decode("ascii"))
 
     # -- state ------------------------------------------------------------------------------

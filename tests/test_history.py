@@ -1,0 +1,319 @@
+"""The past of artifacts: log through renames and merges, diff, restore, cat, and ``at``."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from cmgit import artifacts, history
+from cmgit.artifact import Artifact
+from cmgit.errors import AlreadyExists, NotFound, UsageError
+from cmgit.scan import record_of, tree_artifacts
+from cmgit.store.git import GitRepository
+from cmgit.workspace import Workspace
+from tests.conftest import Git, MakeRepo, artifact_files, meta_of, uid_of, write_files
+
+
+@pytest.fixture
+def demo(make_repo: MakeRepo, workspace: Workspace) -> Path:
+    """A working repository with the scripts a and b, registered."""
+    from cmgit.repositories import init
+
+    path = make_repo("demo", "a", "b")
+    init(workspace, path=str(path))
+    return path
+
+
+def titles(workspace: Workspace, artifact: Artifact) -> list[str]:
+    """The first lines of the commits of an artifact."""
+    return [change.commit.message.splitlines()[0] for change in history.log(workspace, artifact)]
+
+
+def commit(git: Git, path: Path, message: str) -> str:
+    """Commit everything with Git; returns the commit."""
+    git(path, "add", "--all")
+    git(path, "commit", "-qm", message)
+    return git(path, "rev-parse", "HEAD").strip()
+
+
+def edit(path: Path, text: str = "x") -> None:
+    """Add a line to a file."""
+    with open(path, "a") as file:
+        file.write(f"{text}\n")
+
+
+def test_log_of_one_artifact(demo: Path, workspace: Workspace, git: Git) -> None:
+    """Only the commits that changed the artifact are told, newest first."""
+    edit(demo / "script/a/run.sh")
+    second = commit(git, demo, "edit a")
+    edit(demo / "script/b/run.sh")
+    commit(git, demo, "edit b")
+    artifact = workspace.one("script", "a")
+    changes = list(history.log(workspace, artifact))
+    assert [c.commit.message.strip() for c in changes] == ["edit a", "first"]
+    assert changes[0].commit.oid == second
+    assert changes[0].commit.author == "Ann Author <ann@example.org>"
+    assert [c.path for c in changes] == ["script/a", "script/a"]
+
+
+@pytest.mark.parametrize("how", ["mv", "git mv", "mv of the disk"])
+def test_log_follows_renames(demo: Path, workspace: Workspace, git: Git, how: str) -> None:
+    """A rename by cmgit, by ``git mv`` and by hand is followed by the UID."""
+    if how == "mv":
+        artifacts.move(workspace, workspace.one("script", "a"), "z")
+    elif how == "git mv":
+        git(demo, "mv", "script/a", "script/z")
+        commit(git, demo, "rename")
+    else:
+        os.rename(demo / "script/a", demo / "script/z")
+        meta = meta_of("quite-another", uid_of(1), "model", tags="[all, new]", more="text")
+        write_files(demo, {"script/z/_cm.yaml": meta})
+        commit(git, demo, "rename and change")
+    edit(demo / "script/z/run.sh")
+    commit(git, demo, "edit")
+    changes = list(history.log(workspace, workspace.one("", uid_of(1))))
+    assert [c.path for c in changes] == ["script/z", "script/z", "script/a"]
+    assert changes[-1].commit.message == "first\n"
+
+
+def test_log_is_not_led_astray(demo: Path, workspace: Workspace, git: Git) -> None:
+    """A directory that another artifact left, and one of the same content, are no renames."""
+    git(demo, "mv", "script/a", "script/c")
+    commit(git, demo, "a is c now")
+    write_files(demo, {"script/a/_cm.yaml": meta_of("a", uid_of(9)), "script/a/run.sh": "echo a\n"})
+    commit(git, demo, "another a")
+    assert titles(workspace, workspace.one("script", uid_of(9))) == ["another a"]
+    assert titles(workspace, workspace.one("script", uid_of(1))) == ["a is c now", "first"]
+
+
+def test_log_across_merges(demo: Path, workspace: Workspace, git: Git) -> None:
+    """Edits on both sides of a merge, one after a rename there, are all told; the merge is not
+    unless it differs from all its parents."""
+    git(demo, "switch", "-qc", "side")
+    git(demo, "mv", "script/a", "script/z")
+    commit(git, demo, "rename on the side")
+    edit(demo / "script/z/new")
+    commit(git, demo, "edit on the side")
+    git(demo, "switch", "-q", "main")
+    edit(demo / "script/b/run.sh")
+    commit(git, demo, "edit b")
+    git(demo, "merge", "-q", "--no-edit", "side")
+    edit(demo / "script/z/new", "more")
+    commit(git, demo, "after")
+    told = titles(workspace, workspace.one("script", uid_of(1)))
+    assert told == ["after", "edit on the side", "rename on the side", "first"]
+
+
+def test_log_of_a_merge_that_differs(demo: Path, workspace: Workspace, git: Git) -> None:
+    """A merge of two edits of the same artifact is told itself."""
+    git(demo, "switch", "-qc", "side")
+    edit(demo / "script/a/one")
+    commit(git, demo, "one")
+    git(demo, "switch", "-q", "main")
+    edit(demo / "script/a/two")
+    commit(git, demo, "two")
+    git(demo, "merge", "-q", "-m", "merged", "side")
+    told = titles(workspace, workspace.one("script", "a"))
+    assert told[0] == "merged"
+    assert sorted(told) == ["first", "merged", "one", "two"]
+
+
+def test_log_of_what_was_removed_and_came_back(demo: Path, workspace: Workspace) -> None:
+    """Removal and restoration are part of the history."""
+    artifacts.remove(workspace, [workspace.one("script", "a")])
+    artifact = history.restore(workspace, "script", "a")
+    told = titles(workspace, artifact)
+    assert [title.split()[0] for title in told] == ["restore", "rm", "first"]
+
+
+def test_log_of_a_shallow_clone(demo: Path, workspace: Workspace, git: Git, tmp_path: Path) -> None:
+    """Where the history was cut, the log ends."""
+    edit(demo / "script/a/run.sh")
+    commit(git, demo, "edit a")
+    from cmgit.repositories import pull, remove
+
+    remove(workspace, "demo")
+    pull(workspace, "demo", f"file://{demo}", depth=1)
+    assert titles(workspace, workspace.one("script", "a")) == ["edit a"]
+
+
+def test_diff(demo: Path, workspace: Workspace, git: Git) -> None:
+    """The diff is Git's, of the artifact alone, and follows a rename."""
+    edit(demo / "script/a/run.sh", "more")
+    edit(demo / "script/b/run.sh", "not this")
+    commit(git, demo, "edit")
+    artifact = workspace.one("script", "a")
+    text = history.diff(workspace, artifact, "HEAD~1").decode()
+    assert "+more" in text
+    assert "not this" not in text
+    assert history.diff(workspace, artifact, "HEAD", "HEAD") == b""
+    backwards = history.diff(workspace, artifact, "HEAD", "HEAD~1").decode()
+    assert "-more" in backwards
+    moved = artifacts.move(workspace, artifact, "z")
+    text = history.diff(workspace, moved, "HEAD~2", "HEAD").decode()
+    assert "+more" in text
+    assert "-echo a" not in text
+    with pytest.raises(NotFound):
+        history.diff(workspace, moved, "nosuch")
+
+
+def test_diff_before_it_was(demo: Path, workspace: Workspace, git: Git) -> None:
+    """Before an artifact was added, its files are all new."""
+    added = workspace.add("automation", "demo:new")
+    text = history.diff(workspace, added, "HEAD~1").decode()
+    assert "+++ b/_cm.json" in text
+    assert "---" in text
+
+
+def test_cat(demo: Path, workspace: Workspace, git: Git) -> None:
+    """Files are given byte for byte, now or at a revision; the meta without a name."""
+    content = bytes(range(256)) * 10
+    write_files(demo, {"script/a/data.bin": content, "script/a/sub/x": b"\r\n"})
+    commit(git, demo, "data")
+    write_files(demo, {"script/a/data.bin": b"edited"})
+    artifact = workspace.one("script", "a")
+    assert history.cat(workspace, artifact, "data.bin") == b"edited"
+    old = workspace.one("script", "a", at="HEAD")
+    assert history.cat(workspace, old, "data.bin", "HEAD") == content
+    assert history.cat(workspace, old, "sub/x", "HEAD") == b"\r\n"
+    assert history.cat(workspace, artifact, "") == (demo / "script/a/_cm.yaml").read_bytes()
+    for name in ("nosuch", "sub"):
+        with pytest.raises(NotFound):
+            history.cat(workspace, artifact, name)
+    for name in ("../b/run.sh", "/etc/passwd", "sub/../x", "a//b", ".git/config"):
+        with pytest.raises(UsageError):
+            history.cat(workspace, artifact, name)
+
+
+def test_restore(demo: Path, workspace: Workspace, git: Git) -> None:
+    """A removed artifact comes back as it last was, files and modes, in one commit."""
+    os.chmod(demo / "script/a/run.sh", 0o755)
+    edit(demo / "script/a/run.sh")
+    commit(git, demo, "edit")
+    before = git(demo, "rev-parse", "HEAD:script/a")
+    artifacts.remove(workspace, [workspace.one("script", "a")])
+    assert workspace.find("script", "a") == []
+    artifact = history.restore(workspace, "script", "a")
+    assert (artifact.uid, artifact.path) == (uid_of(1), "script/a")
+    assert git(demo, "rev-parse", "HEAD:script/a") == before
+    assert git(demo, "status", "--porcelain") == ""
+    assert os.access(demo / "script/a/run.sh", os.X_OK)
+    assert git(demo, "log", "-1", "--format=%s") == f"restore script a,{uid_of(1)}\n"
+
+
+@pytest.mark.parametrize("word", ["a", "A", uid_of(1), f"demo:a,{uid_of(1)}", "demo:a", "?"])
+def test_restore_by_any_name(demo: Path, workspace: Workspace, git: Git, word: str) -> None:
+    """The names of a restore are those of every command; removed by Git it comes back too."""
+    git(demo, "rm", "-rq", "script/a", "script/b")
+    write_files(demo, artifact_files("b", automation="model"))
+    commit(git, demo, "gone")
+    artifacts.remove(workspace, workspace.find("model"))
+    assert history.restore(workspace, "script", word).alias in ("a", "b")
+
+
+def test_restore_at(demo: Path, workspace: Workspace, git: Git) -> None:
+    """``at`` brings back the artifact as it was then, under the name that it had then."""
+    artifacts.move(workspace, workspace.one("script", "a"), "z")
+    edit(demo / "script/z/run.sh")
+    commit(git, demo, "edit")
+    artifacts.remove(workspace, [workspace.one("script", "z")])
+    artifact = history.restore(workspace, "script", uid_of(1), "HEAD~3")
+    assert artifact.path == "script/a"
+    assert (demo / "script/a/run.sh").read_text() == "echo a\n"
+
+
+def test_restore_refusals(demo: Path, workspace: Workspace) -> None:
+    """What is there, whose place is taken, or was never there, is not restored."""
+    with pytest.raises(AlreadyExists, match="is there"):
+        history.restore(workspace, "script", "a")
+    with pytest.raises(NotFound, match="no repository ever held"):
+        history.restore(workspace, "script", "never")
+    artifacts.remove(workspace, [workspace.one("script", "a")])
+    write_files(demo, {"script/a/mine": "keep"})
+    with pytest.raises(AlreadyExists, match="taken"):
+        history.restore(workspace, "script", uid_of(1))
+    assert (demo / "script/a/mine").read_text() == "keep"
+
+
+@pytest.mark.parametrize("kind", ["working", "bare"])
+def test_at_equals_a_scan(
+    demo: Path, workspace: Workspace, git: Git, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """For each commit of a history, ``find`` at it is what a scan of its tree finds."""
+    from cmgit.repositories import pull, remove
+
+    for number, date in enumerate(("2020-01-01", "2020-02-01", "2020-03-01"), 10):
+        monkeypatch.setenv("GIT_COMMITTER_DATE", f"{date}T12:00:00")
+        write_files(demo, {f"script/n{number}/_cm.yaml": meta_of(f"n{number}", uid_of(number))})
+        if number == 11:
+            git(demo, "rm", "-rq", "script/a")
+            git(demo, "mv", "script/b", "script/bb")
+        commit(git, demo, date)
+    if kind == "bare":
+        remove(workspace, "demo")
+        pull(workspace, "demo", str(demo))
+    store = GitRepository.open(str(demo))
+    commits = git(demo, "log", "--format=%H %T").splitlines()
+    for line in commits:
+        revision, tree = line.split()
+        scanned = [record_of(raw, "demo") for raw in tree_artifacts(store.objects, tree, "")]
+        expected = [(r["uid"], r["path"], r["tags"], r["tree"], revision) for r in scanned]
+        for at in (revision, revision[:12]):
+            found = workspace.find("*", repo="demo", at=at)
+            assert [(a.uid, a.path, list(a.tags), a.tree, a.commit) for a in found] == expected
+    dated = workspace.find("*", repo="demo", at="2020-02-15")
+    assert {a.commit for a in dated} == {commits[1].split()[0]}
+    assert "a" not in [a.alias for a in dated]
+
+
+def test_load_at(demo: Path, workspace: Workspace, git: Git) -> None:
+    """The meta, what it inherits included, is that of the revision."""
+    write_files(demo, {"script/c/_cm.yaml": meta_of("c", uid_of(3), _base="a", own="1"),
+                       "script/a/_cm.yaml": meta_of("a", uid_of(1), inherited="old")})  # fmt: skip
+    commit(git, demo, "old")
+    write_files(demo, {"script/a/_cm.yaml": meta_of("a", uid_of(1), inherited="new")})
+    commit(git, demo, "new")
+    old, new = workspace.one("script", "c", at="HEAD~1"), workspace.one("script", "c")
+    assert workspace.load(old, "HEAD~1")["inherited"] == "old"
+    assert workspace.load(new)["inherited"] == "new"
+    assert workspace.original(old, "HEAD~1") == workspace.original(new)
+
+
+def test_at_knows_the_prefix_of_then(make_repo: MakeRepo, workspace: Workspace, git: Git) -> None:
+    """A repository that moved its artifacts below a prefix is read as it was."""
+    from cmgit.repositories import init
+
+    path = make_repo("demo", "a")
+    init(workspace, path=str(path))
+    (path / "sub").mkdir()
+    git(path, "mv", "script", "sub/script")
+    edit(path / "cmr.yaml", "prefix: sub")
+    commit(git, path, "moved below")
+    assert [a.path for a in workspace.find("script")] == ["sub/script/a"]
+    assert [a.path for a in workspace.find("script", at="HEAD~1")] == ["script/a"]
+    told = [c.path for c in history.log(workspace, workspace.one("script", "a"))]
+    assert told == ["sub/script/a", "script/a"]
+
+
+def test_at_in_several_repositories(
+    demo: Path, workspace: Workspace, git: Git, make_repo: MakeRepo
+) -> None:
+    """A revision of one repository leaves the others out; one that nobody has is an error."""
+    revision = git(demo, "rev-parse", "HEAD").strip()
+    assert {a.repo for a in workspace.find("*", at=revision)} == {"demo"}
+    with pytest.raises(NotFound, match="no repository has the revision"):
+        workspace.find("*", at="nosuch")
+    with pytest.raises(NotFound):
+        workspace.find("*", repo="local", at=revision)
+
+
+def test_dates() -> None:
+    """ISO dates, a day meaning its end, and words; anything else is an error."""
+    assert history.parse_date("1970-01-01") == 86399
+    assert history.parse_date("1970-01-01 00:00:10") == 10
+    assert history.parse_date("1970-01-01T01:00:00+01:00") == 0
+    assert history.parse_date("2 weeks ago") < history.parse_date("yesterday")
+    with pytest.raises(UsageError):
+        history.parse_date("2026-13-45")

@@ -13,7 +13,6 @@ from .meta.write import dump_yaml
 from .names import Name, check_alias, new_uid, parse_name
 from .registry import BARE, LOCAL, WORKING, Entry
 from .repository import DESCRIPTION_FILES, Description, Repository
-from .store.checkout import write_files
 from .store.git import DEFAULT_BRANCH, GitRepository
 from .store.locks import process_lock
 from .store.objects import ObjectID
@@ -26,6 +25,7 @@ from .store.remote import (
     parse_source,
     snapshot,
 )
+from .store.worktree import WorkTree
 from .workspace import Workspace, init_working
 
 _SNAPSHOTS = "refs/cmgit/snapshots/"
@@ -314,10 +314,7 @@ def _clone(repository: Repository, directory: str) -> None:
     config.write_to_path()
     plain.close()
     git = GitRepository.open(directory)
-    head = git.head()
-    if head.commit:
-        write_files(git.objects, git.read_commit(head.commit).tree, directory)
-        git.reset_index()
+    WorkTree(git).populate()
     git.close()
 
 

@@ -2,9 +2,9 @@
 
 A change is a list of *operations* on the disk and a commit that says the same. It is made so:
 
-1. the new objects are flushed;
-2. Git's index is locked, as any Git program would, which keeps those out until the end;
-3. a *journal* with the operations is put beside the lock;
+1. the new objects are flushed, and there is room on the disk for the rest;
+2. a *journal* with the operations is put into the Git directory;
+3. Git's index is locked, as any Git program would, which keeps those out until the end;
 4. the branch is moved by compare-and-swap: this is the moment when the change has happened;
 5. the operations are carried out on the disk, the index is replaced, the journal removed.
 
@@ -46,7 +46,7 @@ from dulwich.index import (
 )
 
 from ..errors import Busy, CmgitError, Unsupported
-from .checkout import contained_link, write_blob
+from .checkout import check_tree_path, contained_link, verify_object, write_blob
 from .convert import Converter
 from .git import GitRepository
 from .locks import GitLock
@@ -59,6 +59,7 @@ from .objects import (
     TreeEntry,
     read_blob,
 )
+from .room import blocks, check_room
 from .trees import walk
 
 Operation = list[str | int]
@@ -70,6 +71,7 @@ _UNSUPPORTED_EXTENSIONS = {
 }
 _CHECKSUM_BYTES = 20
 _ASSUME_VALID = 0x8000
+_ATTRIBUTES = ".gitattributes"  # these are written first: they decide how the others are
 
 
 class WorkTree:
@@ -209,7 +211,10 @@ class WorkTree:
 
     def _index_entry(self, path: str, oid: str, mode: int) -> IndexEntry:
         found = os.lstat(self.absolute(path))
-        return index_entry_from_stat(found, oid.encode("ascii"), mode=mode)
+        entry = index_entry_from_stat(found, oid.encode("ascii"), mode=mode)  # type: ignore[arg-type]
+        if mode == LINK and not stat.S_ISLNK(found.st_mode):
+            entry.flags |= _ASSUME_VALID  # leads out, so it is a file here: that is no edit
+        return entry
 
     # -- changing ---------------------------------------------------------------------------
 
@@ -227,24 +232,37 @@ class WorkTree:
         Returns False, with nothing changed, when the branch is not at ``old`` any more.
         """
         self.git.objects.flush()
-        with GitLock(self._index_path, self.git.private_directory) as lock:
-            self.git.check_idle()
-            entries, version = self.read_index()
-            if self.git.head().commit != old:
-                return False
+        check_room(self.git.private_directory, lambda: self._size(operations))
+        made = False
+        try:
             self._write_journal({"ref": ref, "new": new or old, "operations": operations})
-            try:
-                if new is not None and not self.git.move_ref(ref, old, new, message):
-                    os.unlink(self.journal_path)
+            with GitLock(self._index_path, self.git.private_directory) as lock:
+                self.git.check_idle()
+                entries, version = self.read_index()
+                if self.git.head().commit != old:
                     return False
-            except (CmgitError, OSError):
-                os.unlink(self.journal_path)
-                raise
-            self._smudge_racy(entries)
-            self._carry_out(operations, entries)
-            lock.replace(self._encode_index(entries, version))
-        os.unlink(self.journal_path)
+                if new is not None and not self.git.move_ref(ref, old, new, message):
+                    return False
+                made = True
+                self._finish(operations, entries, version, lock)
+        finally:
+            if not made:
+                self._drop_journal()
+        self._drop_journal()
         return True
+
+    def _size(self, operations: list[Operation]) -> int:
+        """The bytes on the disk that the operations may take."""
+        written = [str(operation[2]) for operation in operations if operation[0] == "write"]
+        sizes = (len(read_blob(self.git.objects, oid)) for oid in written)
+        return sum(map(blocks, sizes)) + blocks(_size_of(self._index_path))
+
+    def _finish(
+        self, operations: list[Operation], entries: Index, version: int, lock: GitLock
+    ) -> None:
+        self._smudge_racy(entries)
+        self._carry_out(operations, entries)
+        lock.replace(self._encode_index(entries, version))
 
     def _smudge_racy(self, entries: Index) -> None:
         """Take the size from entries whose file changed in the tick in which the index was
@@ -257,6 +275,21 @@ class WorkTree:
             if now is not None and now.oid != entry.sha.decode("ascii"):
                 entry.size = 0
 
+    def populate(self) -> None:
+        """Write the files of the head into a work tree that is empty, and Git's index with them."""
+        head, entries = self.git.head().commit, Index()
+        found = dict(walk(self.git.objects, self.git.read_commit(head).tree if head else ""))
+        for path in sorted(found, key=lambda path: not path.endswith(_ATTRIBUTES)):
+            check_tree_path(path)
+            if found[path].mode == SUBMODULE:
+                os.makedirs(self.absolute(path), exist_ok=True)
+            else:
+                verify_object(self.git.objects, found[path].oid)
+                self._write(path, found[path].oid, found[path].mode)
+            entries[path] = self._index_entry(path, found[path].oid, found[path].mode)
+        with GitLock(self._index_path, self.git.private_directory) as lock:
+            lock.replace(self._encode_index(entries, 2))
+
     def _write_journal(self, journal: dict[str, object]) -> None:
         temporary = self.journal_path + ".tmp"
         with open(temporary, "wb") as file:
@@ -265,21 +298,26 @@ class WorkTree:
             os.fsync(file.fileno())
         os.replace(temporary, self.journal_path)
 
+    def _drop_journal(self) -> None:
+        if os.path.exists(self.journal_path):
+            os.unlink(self.journal_path)
+
     def recover(self) -> bool:
         """Finish what a killed process began; with cmgit's lock held. True when there was any."""
         self.git.release_dead_locks()
         try:
             with open(self.journal_path, "rb") as file:
                 journal = orjson.loads(file.read())
-        except (FileNotFoundError, orjson.JSONDecodeError):
+        except FileNotFoundError:
             return False
+        except orjson.JSONDecodeError:  # not what was written here: nothing can be made of it
+            self._drop_journal()
+            return True
         if self.git.ref(journal["ref"]) == journal["new"]:
             with GitLock(self._index_path, self.git.private_directory) as lock:
                 entries, version = self.read_index()
-                self._smudge_racy(entries)
-                self._carry_out(journal["operations"], entries)
-                lock.replace(self._encode_index(entries, version))
-        os.unlink(self.journal_path)
+                self._finish(journal["operations"], entries, version, lock)
+        self._drop_journal()
         return True
 
     def _carry_out(self, operations: list[Operation], entries: Index) -> None:
@@ -310,12 +348,16 @@ class WorkTree:
         if mode != LINK:
             data = self._converter().smudge(path, data)
         os.makedirs(os.path.dirname(target), exist_ok=True)
-        temporary = os.path.join(
-            os.path.dirname(target), f".cmgit-{os.getpid()}-{os.path.basename(target)[:100]}"
+        temporary = os.path.join(  # always of this name: who repeats a killed write cleans up
+            os.path.dirname(target), f".cmgit-{os.path.basename(target)[:100]}"
         )
         try:
+            if os.path.lexists(temporary):
+                os.unlink(temporary)
             write_blob(temporary, data, mode, contained_link(path, data))
             os.replace(temporary, target)
+            if path.endswith(_ATTRIBUTES):
+                self._conversions = None
         finally:
             if os.path.lexists(temporary):
                 os.unlink(temporary)
@@ -420,6 +462,13 @@ def _nanoseconds(time: float | tuple[int, int]) -> int:
     """A time of the index; the nanoseconds are exact only in a tuple."""
     seconds, nanoseconds = time if isinstance(time, tuple) else (int(time), 0)
     return seconds * 1_000_000_000 + nanoseconds
+
+
+def _size_of(path: str) -> int:
+    try:
+        return os.lstat(path).st_size
+    except OSError:
+        return 0
 
 
 def _mtime_ns(path: str) -> int:

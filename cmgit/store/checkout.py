@@ -139,9 +139,10 @@ def remove_checkout(path: str) -> None:
 
 
 def changed_files(store: ObjectStore, tree: ObjectID | str, directory: str) -> list[str]:
-    """The paths of a check-out that are missing or differ from the tree."""
-    wrong = []
+    """The paths of a check-out that are missing, differ from the tree, or are not in it."""
+    wrong, known = [], set()
     for path, entry in walk(store, tree):
+        known.add(path)
         if entry.mode == SUBMODULE:
             continue
         target = os.path.join(directory, *path.split("/"))
@@ -156,4 +157,14 @@ def changed_files(store: ObjectStore, tree: ObjectID | str, directory: str) -> l
             continue
         if object_id("blob", data) != entry.oid:
             wrong.append(path)
-    return wrong
+    return wrong + sorted(_files_below(directory) - known)
+
+
+def _files_below(directory: str) -> set[str]:
+    found = set()
+    for parent, directories, files in os.walk(directory):
+        links = [name for name in directories if os.path.islink(os.path.join(parent, name))]
+        for name in (*files, *links):
+            path = os.path.relpath(os.path.join(parent, name), directory)
+            found.add(path.replace(os.sep, "/"))
+    return found

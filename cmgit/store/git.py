@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -239,9 +239,9 @@ class GitRepository:
         if self.head().ref == ref:
             logs.append(os.path.join(self.git_directory, "logs", "HEAD"))
         for path in logs:
-            os.makedirs(os.path.dirname(path), exist_ok=True)
-            with open(path, "ab") as file:
-                file.write(line + b"\n")
+            with suppress(OSError):  # the branch has moved already, and that is what counts
+                os.makedirs(os.path.dirname(path), exist_ok=True)
+                _append(path, line + b"\n")
 
     def set_ref(self, name: str, oid: ObjectID) -> None:
         """Point a ref of cmgit's own to an object, wherever it pointed before."""
@@ -406,12 +406,57 @@ class GitRepository:
 
     def release_dead_locks(self) -> list[str]:
         """Remove lock files that killed processes of cmgit left; with cmgit's lock held."""
-        return release_dead(self.private_directory)
+        return release_dead(self.private_directory) + self._release_foreign()
+
+    @property
+    def _foreign(self) -> str:
+        return os.path.join(self.private_directory, "fetching")
+
+    @contextmanager
+    def foreign_locks(self) -> Iterator[None]:
+        """Let dulwich change refs and packs in its own way, with locks that have no anchors.
+
+        A file says so meanwhile; who finds it left by a killed process removes lock files that are
+        not older.
+        """
+        os.makedirs(self.private_directory, exist_ok=True)
+        with open(self._foreign, "wb"):
+            pass
+        try:
+            yield
+        finally:
+            os.unlink(self._foreign)
+
+    def _release_foreign(self) -> list[str]:
+        try:
+            since = os.stat(self._foreign).st_mtime_ns
+        except FileNotFoundError:
+            return []
+        freed = []
+        for parent, _, names in os.walk(self.common_directory):
+            for path in (os.path.join(parent, name) for name in names if name.endswith(".lock")):
+                if os.stat(path).st_mtime_ns >= since:
+                    os.unlink(path)
+                    freed.append(path)
+        os.unlink(self._foreign)
+        return freed
 
 
 def tag_target(data: bytes) -> ObjectID:
     """The object that an annotated tag names."""
     return ObjectID(data.split(b"\n", 1)[0].split(b" ")[1].decode("ascii"))
+
+
+def _append(path: str, line: bytes) -> None:
+    """Append a line to a file, or nothing at all."""
+    with open(path, "ab", buffering=0) as file:
+        end = file.tell()
+        try:
+            whole = file.write(line) == len(line)
+        except OSError:
+            whole = False
+        if not whole:
+            file.truncate(end)
 
 
 def _remove_empty(path: str) -> None:

@@ -71,7 +71,9 @@ class GitLock:
         return self
 
     def _acquire(self) -> bool:
-        with open(self._anchor, "wb"):
+        if os.path.exists(self._anchor):  # never opened: it may be a link to the file itself
+            os.unlink(self._anchor)
+        with open(self._anchor, "xb"):
             pass
         try:
             os.link(self._anchor, self._lock)

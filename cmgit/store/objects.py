@@ -6,14 +6,17 @@ import hashlib
 import os
 import re
 import stat
+import zlib
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from typing import NamedTuple, NewType, Protocol
 
 from dulwich.errors import ObjectFormatException
+from dulwich.file import adjust_shared_perm
 from dulwich.object_store import DiskObjectStore
-from dulwich.objects import object_class, parse_tree
+from dulwich.objects import parse_tree
 
-from ..errors import Damaged, GitError
+from ..errors import Damaged
 
 ObjectID = NewType("ObjectID", str)
 """An object id: 40 lowercase hexadecimal digits."""
@@ -24,6 +27,7 @@ KINDS = {1: "commit", 2: "tree", 3: "blob", 4: "tag"}
 KIND_NUMBERS = {kind: number for number, kind in KINDS.items()}
 EMPTY_TREE = ObjectID("4b825dc642cb6eb9a060e54bf8d69288fbee4904")  # Git knows it without a file
 _ID = re.compile("[0-9a-f]{40}")
+_LEVEL = 1  # of compression, as Git's own for loose objects
 _LOOSE_LIMIT = 200  # a change with more objects than this is written as one pack
 
 
@@ -158,12 +162,31 @@ class DiskStore:
 
             write_pack(os.path.join(self.path, "pack"), self._new)
         else:
-            for kind, data in self._new.values():
-                shafile = object_class(KIND_NUMBERS[kind])
-                if shafile is None:
-                    raise GitError(f"no object of kind {kind!r}")
-                self._store.add_object(shafile.from_string(data))
+            for oid, (kind, data) in self._new.items():
+                self._write_loose(oid, kind, data)
         self._new.clear()
+
+    def _write_loose(self, oid: ObjectID, kind: str, data: bytes) -> None:
+        """Write one object as Git does: what a crash leaves is called ``tmp_obj_*``, which Git
+        ignores and removes in time."""
+        directory = os.path.join(self.path, oid[:2])
+        path = os.path.join(directory, oid[2:])
+        with suppress(FileNotFoundError):
+            os.utime(path)  # so that 'git gc' does not remove it as an old, unused object
+            return
+        if not os.path.isdir(directory):
+            os.makedirs(directory, exist_ok=True)
+            adjust_shared_perm(directory, self._store.shared_perm)
+        temporary = os.path.join(directory, f"tmp_obj_{os.getpid()}_{os.urandom(4).hex()}")
+        try:
+            with open(temporary, "xb") as file:
+                file.write(zlib.compress(f"{kind} {len(data)}\0".encode() + data, _LEVEL))
+            os.chmod(temporary, 0o444)
+            adjust_shared_perm(temporary, self._store.shared_perm)
+            os.replace(temporary, path)
+        finally:
+            if os.path.exists(temporary):
+                os.unlink(temporary)
 
     def forget(self) -> None:
         """Drop what was put and not flushed."""

@@ -113,7 +113,13 @@ def fetch(
     """
     if os.path.isdir(source.address):
         refuse_unsupported(source.address)
+    with git.foreign_locks():
+        return _fetch(git, source, depth, progress)
 
+
+def _fetch(
+    git: GitRepository, source: Source, depth: int | None, progress: Progress | None
+) -> Fetched:
     def report(line: bytes) -> None:
         if progress is not None:
             progress(line.decode("utf-8", "replace").strip())

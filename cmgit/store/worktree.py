@@ -48,7 +48,7 @@ from dulwich.index import (
 from ..errors import Busy, CmgitError, Unsupported
 from .checkout import check_tree_path, contained_link, verify_object, write_blob
 from .convert import Converter
-from .git import GitRepository
+from .git import GitRepository, Head
 from .locks import GitLock
 from .objects import (
     EXECUTABLE,
@@ -211,7 +211,7 @@ class WorkTree:
 
     def _index_entry(self, path: str, oid: str, mode: int) -> IndexEntry:
         found = os.lstat(self.absolute(path))
-        entry = index_entry_from_stat(found, oid.encode("ascii"), mode=mode)  # type: ignore[arg-type]
+        entry = index_entry_from_stat(found, oid.encode("ascii"), mode=mode)
         if mode == LINK and not stat.S_ISLNK(found.st_mode):
             entry.flags |= _ASSUME_VALID  # leads out, so it is a file here: that is no edit
         return entry
@@ -229,7 +229,7 @@ class WorkTree:
         """Make a change as the head of this module says; with cmgit's lock held.
 
         ``new`` is None when nothing changes in Git, as for files that were never committed.
-        Returns False, with nothing changed, when the branch is not at ``old`` any more.
+        Returns False, with nothing changed, when the head is not the branch at ``old`` any more.
         """
         self.git.objects.flush()
         check_room(self.git.private_directory, lambda: self._size(operations))

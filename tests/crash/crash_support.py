@@ -9,15 +9,13 @@ import subprocess
 import sys
 import threading
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 FULL = os.environ.get("CMGIT_FULL") == "1"
 COMMAND = [sys.executable, "-m", "cmgit"]
 MODEL = "00000000000000aa"  # the UID of the automation ``model``
-MANIFEST = "index-v1/manifest-"
 
 Record = dict[str, Any]
 
@@ -240,26 +238,20 @@ def state(home: Home) -> State:
 
 
 def heads(home: Home) -> tuple[tuple[str, int], ...]:
-    """For each repository the tree of its head and how many commits it has."""
-    places = [home.local, *sorted((home.path / "repos").glob("*.git"))]
+    """For each registered repository the tree of its head and how many commits it has."""
+    registered = json.loads((home.path / "registry.json").read_bytes())["repositories"]
+    places = [home.path / entry["path"] for entry in registered]
     return tuple((git(p, "rev-parse", "HEAD^{tree}"), commits(p)) for p in places)
 
 
 def check_no_locks(home: Home) -> None:
     """No lock file that would keep Git out."""
-    left = [str(p) for p in home.path.rglob("*.lock")]
-    assert left == []
+    assert [str(path) for path in home.path.rglob("*.lock")] == []
 
 
-@contextmanager
-def template(home: Home) -> Iterator[None]:
-    """Keep a copy of a home, for ``restore``; removed when the block ends."""
-    copy = home.path.with_name("template")
-    shutil.copytree(home.path, copy, symlinks=True)
-    try:
-        yield
-    finally:
-        shutil.rmtree(copy)
+def keep_template(home: Home) -> None:
+    """Keep a copy of a home, for ``restore``."""
+    shutil.copytree(home.path, home.path.with_name("template"), symlinks=True)
 
 
 def restore(home: Home) -> None:

@@ -204,7 +204,7 @@ def test_notes(make_repo: MakeRepo, workspace: Workspace) -> None:
     found = run("check")
     assert found.code == 0
     broken, twins = found.lines
-    assert broken.startswith("note: artifact: demo/script/x/_cm.yaml:1: ")
+    assert broken.startswith("note: artifact: demo/script/x/_cm.yaml:")
     assert twins == f"note: artifact: UID {uid_of(1)} is that of demo/script/a, demo/script/twin"
     assert run("check", "--json").json[1]["state"] == "note"
 

@@ -12,6 +12,8 @@ from typing import Any
 
 def translate(words: Sequence[str], read: Callable[[str], Mapping[str, Any]]) -> list[str]:
     """The same command line in Typer's spelling; ``read`` loads an input file."""
+    if words and words[0].replace("_", "-") == _AS_IT_IS:
+        return [_AS_IT_IS, *_unread(words[1:])]
     result: list[str] = []
     for at, word in enumerate(words):
         if word == "--":
@@ -25,6 +27,16 @@ def translate(words: Sequence[str], read: Callable[[str], Mapping[str, Any]]) ->
         else:
             result.append(word)
     return result
+
+
+_AS_IT_IS = "print-input"  # it shows how CM's grammar reads the very words
+
+
+def _unread(words: Sequence[str]) -> list[str]:
+    """Words that Typer hands through as they are; it drops one ``--`` itself."""
+    at = words.index("--") if "--" in words else len(words)
+    flags = ["--" + word.lstrip("-") if word.startswith("-") else word for word in words[:at]]
+    return [*flags, "--", *words[at:]] if at < len(words) else flags
 
 
 def _flag(word: str) -> list[str]:

@@ -83,9 +83,8 @@ class Repository:
     def _top_file(self, name: str, commit: ObjectID | None) -> bytes | None:
         if self.working and commit is None:
             try:
-                with open(os.path.join(self.git.path, name), "rb") as file:
-                    return file.read()
-            except FileNotFoundError:
+                return self.read_file(name)
+            except NotFound:
                 return None
         entry = lookup(self.git.objects, self.tree(commit), name)
         return read_blob(self.git.objects, entry.oid) if entry and not entry.is_tree else None
@@ -96,11 +95,19 @@ class Repository:
         """The paths of the files below a directory, relative to it, as they are now (on the
         disk, if working, without what Git ignores) or in a commit."""
         if self.worktree is not None and commit is None:
-            yield from (name[len(path) + 1 :] for name in self.worktree.files(path))
+            if os.path.isdir(self.worktree.absolute(path)):
+                yield from (name[len(path) + 1 :] for name in self.worktree.files(path))
+            yield from self._left_out(path)
             return
         entry = lookup(self.git.objects, self.tree(commit), path)
         if entry is not None and entry.is_tree:
             yield from (name for name, _ in walk(self.git.objects, entry.oid))
+
+    def _left_out(self, path: str) -> dict[str, TreeEntry]:
+        """What a sparse check-out keeps off the disk below a directory, by relative path."""
+        found = self.worktree.left_out() if self.worktree else {}
+        start = path + "/"
+        return {p[len(start) :]: e for p, e in found.items() if p.startswith(start)}
 
     def read_file(self, path: str, commit: ObjectID | None = None) -> bytes:
         """The content of a file, now or in a commit; raises NotFound."""
@@ -109,7 +116,10 @@ class Repository:
                 with open(self.worktree.absolute(path), "rb") as file:
                     return file.read()
             except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
-                raise NotFound(f"no file {path} in {self.alias}") from None
+                left_out = self.worktree.left_out().get(path)
+                if left_out is None:
+                    raise NotFound(f"no file {path} in {self.alias}") from None
+                return read_blob(self.git.objects, left_out.oid)
         entry = lookup(self.git.objects, self.tree(commit), path)
         if entry is None or entry.is_tree:
             raise NotFound(f"no file {path} in {self.alias}")
@@ -119,7 +129,11 @@ class Repository:
         """The blobs of the files below a directory, by relative path; those of the disk are put
         into the object store."""
         if self.worktree is not None and commit is None:
-            found = {name: self.worktree.put_path(f"{path}/{name}") for name in self.files(path)}
+            left_out = self._left_out(path)
+            found = {
+                name: left_out.get(name) or self.worktree.put_path(f"{path}/{name}")
+                for name in self.files(path)
+            }
             return {name: entry for name, entry in found.items() if entry is not None}
         entry = lookup(self.git.objects, self.tree(commit), path)
         return dict(walk(self.git.objects, entry.oid)) if entry and entry.is_tree else {}

@@ -170,25 +170,31 @@ class WorkTree:
 
         Raises Busy while it holds conflicts, Unsupported for a split or a sparse index.
         """
-        try:
-            with open(self._index_path, "rb") as file:
-                data = file.read()
-        except FileNotFoundError:
-            return {}, 2
-        stream = io.BytesIO(data)
-        try:
-            entries, version, _ = read_index_dict_with_version(stream)
-        except (UnsupportedIndexFormat, AssertionError, ValueError, KeyError) as error:
-            raise Unsupported(f"{self._index_path} cannot be read: {error}") from None
-        self._check_extensions(data[stream.tell() : -_CHECKSUM_BYTES])
+        entries, version, rest = self._parse_index()
+        self._check_extensions(rest)
         result: Index = {}
         for name, entry in entries.items():
             if isinstance(entry, ConflictedIndexEntry):
                 raise Busy(
                     f"{self.root} has unresolved conflicts", "resolve them and 'git add' the files"
                 )
-            result[name.decode("utf-8", "surrogateescape")] = entry
+            result[name] = entry
         return result, version
+
+    def _parse_index(self) -> tuple[dict[str, IndexEntry | ConflictedIndexEntry], int, bytes]:
+        """The entries, conflicts too, the version, and the extensions that are not understood."""
+        try:
+            with open(self._index_path, "rb") as file:
+                data = file.read()
+        except FileNotFoundError:
+            return {}, 2, b""
+        stream = io.BytesIO(data)
+        try:
+            entries, version, _ = read_index_dict_with_version(stream)
+        except (UnsupportedIndexFormat, AssertionError, ValueError, KeyError) as error:
+            raise Unsupported(f"{self._index_path} cannot be read: {error}") from None
+        named = {name.decode("utf-8", "surrogateescape"): e for name, e in entries.items()}
+        return named, version, data[stream.tell() : -_CHECKSUM_BYTES]
 
     def _check_extensions(self, rest: bytes) -> None:
         if rest:
@@ -239,7 +245,7 @@ class WorkTree:
             with GitLock(self._index_path, self.git.private_directory) as lock:
                 self.git.check_idle()
                 entries, version = self.read_index()
-                if self.git.head().commit != old:
+                if self.git.head() != Head(ref, old):
                     return False
                 if new is not None and not self.git.move_ref(ref, old, new, message):
                     return False
@@ -410,10 +416,20 @@ class WorkTree:
                 operations.append(["stage", path, entry.oid, entry.mode])
         return edits, operations
 
-    def left_out(self) -> list[str]:
-        """The paths of files that a sparse check-out keeps off the disk."""
-        entries, _ = self.read_index()
-        return [path for path, entry in entries.items() if entry.skip_worktree]
+    def left_out(self) -> dict[str, TreeEntry]:
+        """The files that a sparse check-out keeps off the disk."""
+        if not os.path.exists(os.path.join(self.git.git_directory, "info", "sparse-checkout")):
+            return {}
+        found: dict[str, TreeEntry] = {}
+        for path, entry in self._parse_index()[0].items():
+            if isinstance(entry, ConflictedIndexEntry) or not entry.skip_worktree:
+                continue
+            known = TreeEntry(entry.mode, ObjectID(entry.sha.decode("ascii")))
+            if known.is_tree:  # of a sparse index
+                found.update(walk(self.git.objects, known.oid, path))
+            else:
+                found[path] = known
+        return {p: e for p, e in found.items() if not os.path.lexists(self.absolute(p))}
 
     def _wanted(self, entries: Index) -> dict[str, TreeEntry]:
         written = _mtime_ns(self._index_path)

@@ -62,7 +62,7 @@ class Registry:
                 next_number = int(value["next"])
             except FileNotFoundError:
                 continue
-            except (orjson.JSONDecodeError, KeyError, TypeError, ValueError):
+            except (AttributeError, KeyError, TypeError, ValueError):
                 self.warnings.append(f"{path} is damaged; using what can be found without it")
                 continue
             return entries, next_number

@@ -170,7 +170,7 @@ def _found(workspace: Workspace, entry: Entry, uids: list[str]) -> list[Artifact
 def read_source(path: str) -> dict[str, File]:
     """The content of a file, or of a directory with what is below it.
 
-    Git directories are left out. A link that leads out of the directory is refused (UsageError),
+    Git directories, and files that stand for them, are left out. A link that leads out of the directory is refused (UsageError),
     as is anything that is neither file, directory nor link.
     """
     path = os.path.abspath(os.path.expanduser(path))
@@ -180,9 +180,9 @@ def read_source(path: str) -> dict[str, File]:
         raise NotFound(f"{path} is neither a file nor a directory")
     files = {}
     for parent, directories, names in os.walk(path):
-        directories[:] = sorted(d for d in directories if d != ".git")
+        directories[:] = sorted(d for d in directories if d.casefold() != ".git")
         links = [d for d in directories if os.path.islink(os.path.join(parent, d))]
-        for name in sorted([*names, *links]):
+        for name in sorted(n for n in (*names, *links) if n.casefold() != ".git"):
             full = os.path.join(parent, name)
             relative = os.path.relpath(full, path).replace(os.sep, "/")
             files[relative] = _read(full, relative)

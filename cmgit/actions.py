@@ -146,9 +146,7 @@ def _load(workspace: Workspace, given: Input) -> Output:
 
 
 def _add(workspace: Workspace, given: Input) -> Output:
-    meta = given.get("meta") or {}
-    if not isinstance(meta, dict):
-        raise UsageError("meta is not a mapping", "write --meta.KEY=VALUE")
+    meta = _meta(given)
     artifact = artifacts.add(
         workspace,
         str(given.get("automation") or ""),
@@ -159,6 +157,13 @@ def _add(workspace: Workspace, given: Input) -> Output:
         str(given.get("from") or ""),
     )
     return {"artifact": artifact, "path": artifact.path, "uid": artifact.uid}
+
+
+def _meta(given: Input) -> dict[str, Any]:
+    meta = given.get("meta") or {}
+    if not isinstance(meta, dict):
+        raise UsageError("meta is not a mapping", "write --meta.KEY=VALUE")
+    return meta
 
 
 def _update(workspace: Workspace, given: Input) -> Output:
@@ -172,7 +177,7 @@ def _update(workspace: Workspace, given: Input) -> Output:
         "list": artifacts.update(
             workspace,
             found,
-            given.get("meta") or {},
+            _meta(given),
             given.get("tags") or (),
             bool(given.get("replace")),
             bool(given.get("replace_lists")),

@@ -381,7 +381,7 @@ def _move_across(
                     _graft(arrive, old, artifact, path, {"alias": alias})
                     target = Place(to.number, path, arrive.tree(path))
                     move = Move(artifact.uid, place, target, message)
-                    begin(workspace.home, move)
+                    begin(workspace.home, move, new)
                 leave.remove(artifact.path)
         except BaseException:
             if move is not None:

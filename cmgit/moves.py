@@ -25,8 +25,11 @@ from .errors import CmgitError
 from .index.lookup import PENDING
 from .registry import Entry
 from .repository import Repository
-from .store.trees import edit, lookup
+from .store.objects import read_blob
+from .store.room import blocks, check_room
+from .store.trees import edit, lookup, walk
 
+_TWO_COMMITS = 192 * 1024  # bytes that they take at most, content aside
 _MOVE, _UNDO = "move-", "undo-"
 
 
@@ -78,8 +81,12 @@ def content_tree(repository: Repository, path: str) -> str:
     return edit(repository.git.objects, "", repository.content(path))
 
 
-def begin(home: str, move: Move) -> None:
-    """Say that a move is under way."""
+def begin(home: str, move: Move, arriving: Repository) -> None:
+    """Say that a move is under way; there shall be room for all of it, since undoing takes more."""
+    store = arriving.git.objects
+    content = [entry.oid for _, entry in walk(store, move.target.tree)]
+    sizes = (2 * blocks(len(read_blob(store, oid))) for oid in content)
+    check_room(home, lambda: sum(sizes) + _TWO_COMMITS)
     path = os.path.join(home, PENDING, _MOVE + move.uid)
     temporary = os.path.join(home, "locks", _MOVE + move.uid)
     values = {key: value for key, value in asdict(move).items() if key not in ("uid", "undo")}

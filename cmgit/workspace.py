@@ -68,8 +68,11 @@ class Workspace:
         self.home = os.path.abspath(home) if home else default_home(os.environ)
         self.report = report
         self._index: Index | None = None
-        with contextlib.suppress(OSError):
+        try:
             self._create()
+        except OSError as error:
+            if error.errno not in (errno.EACCES, errno.EPERM, errno.EROFS):
+                raise
 
     def _create(self) -> None:
         if os.path.exists(os.path.join(self.home, "registry.json")):

@@ -28,8 +28,10 @@ from dulwich.walk import ORDER_DATE, ORDER_TOPO
 from ..errors import Busy, Damaged, GitError, NotFound, Unsupported
 from .locks import GitLock, release_dead
 from .objects import DiskStore, ObjectID, is_id
+from .room import check_room
 
 DEFAULT_BRANCH = "main"
+_NEW_REPOSITORY = 128 * 1024  # bytes that it takes at most
 ZERO = ObjectID("0" * 40)
 PRIVATE_DIRECTORY = "cmgit"  # in the Git directory: cmgit's lock, journal and anchors
 
@@ -110,6 +112,7 @@ class GitRepository:
     def init(cls, path: str, bare: bool = False) -> GitRepository:
         """Make a new repository; the directory may hold files already."""
         os.makedirs(path, exist_ok=True)
+        check_room(path, lambda: _NEW_REPOSITORY)
         branch = DEFAULT_BRANCH.encode()
         if bare:
             return cls(Repo.init_bare(path, default_branch=branch))

@@ -18,7 +18,7 @@ import errno
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import closing, suppress
 
 from . import moves
@@ -42,9 +42,10 @@ from .names import Name
 from .query import Query
 from .registry import BARE, Entry, Registry
 from .repository import Repository
-from .scan import Raw, disk_artifact, read_artifact, record_of, scan_disk, tree_artifact
+from .scan import Raw, disk_artifact, entry_artifact, read_artifact, record_of, scan_disk
 from .store.git import GitRepository
-from .store.trees import changed, lookup
+from .store.objects import Tree
+from .store.trees import changed, lookup, subtree
 
 Report = Callable[[str], None]
 Changes = dict[str, Record | None]  # by path in the repository; None where nothing is any more
@@ -288,7 +289,7 @@ class _Update:
         ):
             place = f"{prefix}/{path}" if prefix else path
             if repository.worktree is None:
-                raws[place] = tree_artifact(git.objects, tree, place) if entry else None
+                raws[place] = entry_artifact(git.objects, place, entry)
         state.prefix, state.commit, state.tree = prefix, head.commit or "", tree
         state.problem = ""
         self._take(raws)
@@ -318,8 +319,9 @@ class _Update:
         if repository.worktree is not None:
             signatures[repository.worktree.journal_path] = ABSENT
         state.watch = write_watch(self._directory, signatures)
+        committed = _tree_ids(git, tree, touched)
         return {
-            path: raw and raw._replace(tree=raw.tree or _tree_id(git, tree, path))
+            path: raw and raw._replace(tree=raw.tree or committed[path])
             for path, raw in touched.items()
         }
 
@@ -391,6 +393,19 @@ def _tree_id(git: GitRepository, tree: str, path: str) -> str:
     """The id of the directory at a path of a tree, or an empty string."""
     entry = lookup(git.objects, tree, path)
     return entry.oid if entry is not None and entry.is_tree else ""
+
+
+def _tree_ids(git: GitRepository, tree: str, paths: Iterable[str]) -> dict[str, str]:
+    """The same for many paths; what is common to them is read once."""
+    parents: dict[str, Tree] = {}
+    ids = {}
+    for path in paths:
+        parent, _, name = path.rpartition("/")
+        if parent not in parents:
+            parents[parent] = subtree(git.objects, tree, parent)
+        entry = parents[parent].get(name)
+        ids[path] = entry.oid if entry is not None and entry.is_tree else ""
+    return ids
 
 
 def _from_disk(root: str, path: str) -> Raw | None:
@@ -508,7 +523,8 @@ def _in_memory(home: str, report: Report, moving: str) -> Index:
         refresher.directory = scratch
         existing = os.path.join(home, DIRECTORY)
         if os.path.isdir(existing):
-            shutil.copytree(existing, scratch, dirs_exist_ok=True)
+            for name in os.listdir(existing):  # not the directory's mode: it must be written
+                shutil.copyfile(os.path.join(existing, name), os.path.join(scratch, name))
         return refresher.run()
     finally:
         shutil.rmtree(scratch, ignore_errors=True)

@@ -23,7 +23,16 @@ from .index.watch import (
     unchanged,
 )
 from .meta.parse import MAX_META_BYTES, META_FILES, Identity, chosen_files, parse_meta
-from .store.objects import LINK, SUBMODULE, ObjectID, ObjectStore, Tree, read_blob, read_tree
+from .store.objects import (
+    LINK,
+    SUBMODULE,
+    ObjectID,
+    ObjectStore,
+    Tree,
+    TreeEntry,
+    read_blob,
+    read_tree,
+)
 from .store.trees import lookup, subtree
 
 _SCAN_TRIES = 5
@@ -74,15 +83,19 @@ def tree_artifacts(store: ObjectStore, root: str, prefix: str) -> Iterator[Raw]:
     for automation, entry in sorted(subtree(store, root, prefix).items()):
         if not entry.is_tree:
             continue
-        for name in sorted(read_tree(store, entry.oid)):
-            raw = tree_artifact(store, root, f"{base}{automation}/{name}")
+        for name, inner in sorted(read_tree(store, entry.oid).items()):
+            raw = entry_artifact(store, f"{base}{automation}/{name}", inner)
             if raw is not None:
                 yield raw
 
 
 def tree_artifact(store: ObjectStore, root: str, path: str) -> Raw | None:
     """The artifact at a path of a tree, or None when there is none."""
-    entry = lookup(store, root, path)
+    return entry_artifact(store, path, lookup(store, root, path))
+
+
+def entry_artifact(store: ObjectStore, path: str, entry: TreeEntry | None) -> Raw | None:
+    """The artifact that an entry of a tree is, or None when it is none."""
     if entry is None:
         return None
     if entry.mode == SUBMODULE:

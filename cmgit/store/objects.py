@@ -108,13 +108,14 @@ class MemoryStore:
 class DiskStore:
     """The objects of a Git repository on disk, its packs and alternates included.
 
-    What is put stays in memory until ``flush``, which writes a few objects loose and many as one
-    pack.
+    What is put stays in memory until ``forget``; ``flush`` writes it, a few objects loose and
+    many as one pack.
     """
 
     def __init__(self, store: DiskObjectStore) -> None:
         self._store = store
         self._new: dict[ObjectID, tuple[str, bytes]] = {}
+        self._written: dict[ObjectID, tuple[str, bytes]] = {}  # new a moment ago, read once more
 
     def close(self) -> None:
         """Close packs; they are opened again when something is read."""
@@ -130,8 +131,9 @@ class DiskStore:
 
     def read(self, oid: ObjectID) -> tuple[str, bytes]:
         """See ObjectStore."""
-        if oid in self._new:
-            return self._new[oid]
+        new = self._new.get(oid) or self._written.get(oid)
+        if new is not None:
+            return new
         if oid == EMPTY_TREE:
             return "tree", b""
         try:
@@ -164,6 +166,7 @@ class DiskStore:
         else:
             for oid, (kind, data) in self._new.items():
                 self._write_loose(oid, kind, data)
+        self._written.update(self._new)
         self._new.clear()
 
     def _write_loose(self, oid: ObjectID, kind: str, data: bytes) -> None:
@@ -189,8 +192,9 @@ class DiskStore:
                 os.unlink(temporary)
 
     def forget(self) -> None:
-        """Drop what was put and not flushed."""
+        """Drop what was put and not flushed, and let go of what was."""
         self._new.clear()
+        self._written.clear()
 
     def __contains__(self, oid: object) -> bool:
         if oid in self._new or oid == EMPTY_TREE:

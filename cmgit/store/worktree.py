@@ -353,20 +353,21 @@ class WorkTree:
         data = read_blob(self.git.objects, oid)
         if mode != LINK:
             data = self._converter().smudge(path, data)
-        os.makedirs(os.path.dirname(target), exist_ok=True)
-        temporary = os.path.join(  # always of this name: who repeats a killed write cleans up
-            os.path.dirname(target), f".cmgit-{os.path.basename(target)[:100]}"
-        )
+        directory, name = os.path.split(target)
+        os.makedirs(directory, exist_ok=True)
+        # always of this name: who repeats a killed write cleans up
+        temporary = os.path.join(directory, f".cmgit-{name[:100]}")
+        if os.path.lexists(temporary):
+            os.unlink(temporary)
         try:
-            if os.path.lexists(temporary):
-                os.unlink(temporary)
-            write_blob(temporary, data, mode, contained_link(path, data))
+            write_blob(temporary, data, mode, mode != LINK or contained_link(path, data))
             os.replace(temporary, target)
-            if path.endswith(_ATTRIBUTES):
-                self._conversions = None
-        finally:
+        except BaseException:
             if os.path.lexists(temporary):
                 os.unlink(temporary)
+            raise
+        if name == _ATTRIBUTES:
+            self._conversions = None
 
     def _move(self, source: str, target: str) -> None:
         start, end = self.absolute(source), self.absolute(target)

@@ -127,7 +127,7 @@ def test_repaired_meta(take: Take, git: Git, kind: str) -> None:
 
 
 def test_huge_meta(take: Take) -> None:
-    """100 MB of meta are refused within seconds, without being read as YAML."""
+    """100 MB of meta are refused within a minute on the slowest machine, without being read as YAML."""
     line = b"x" * 99 + b"\n"
     content = b"alias: big\nlong: |\n" + (b" " + line) * (HUGE // 100)
     path = take({"script/big/_cm.yaml": content})
@@ -135,7 +135,7 @@ def test_huge_meta(take: Take) -> None:
     assert "demo/script/big/_cm.yaml:1: " in warned()
     (path / "script" / "ok" / "new").write_text("x")
     warned()
-    assert time.monotonic() - start < 20
+    assert time.monotonic() - start < 60
 
 
 def test_many_values(take: Take) -> None:
@@ -143,7 +143,7 @@ def test_many_values(take: Take) -> None:
     take({"script/wide/_cm.json": '{"a": [' + "1," * 1_900_000 + "1]}"})
     start = time.monotonic()
     warned()
-    assert time.monotonic() - start < 20
+    assert time.monotonic() - start < 60
 
 
 @pytest.mark.parametrize(

@@ -35,7 +35,10 @@ _AS_IT_IS = "print-input"  # it shows how CM's grammar reads the very words
 def _unread(words: Sequence[str]) -> list[str]:
     """Words that Typer hands through as they are; it drops one ``--`` itself."""
     at = words.index("--") if "--" in words else len(words)
-    flags = ["--" + word.lstrip("-") if word.startswith("-") else word for word in words[:at]]
+    flags = [
+        f"--{word.lstrip('-')}" if word.startswith("-") and len(word) > 2 else word
+        for word in words[:at]
+    ]
     return [*flags, "--", *words[at:]] if at < len(words) else flags
 
 

@@ -12,7 +12,7 @@ from cmgit.workspace import Workspace
 from tests.cli import captured, good, redirect_stdout, run
 from tests.conftest import Git, MakeRepo, meta_of, uid_of, write_files
 
-COMMAND_LINES = 250
+COMMAND_LINES = 120
 
 
 @pytest.fixture(scope="session")

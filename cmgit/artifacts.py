@@ -170,8 +170,8 @@ def _found(workspace: Workspace, entry: Entry, uids: list[str]) -> list[Artifact
 def read_source(path: str) -> dict[str, File]:
     """The content of a file, or of a directory with what is below it.
 
-    Git directories, and files that stand for them, are left out. A link that leads out of the directory is refused (UsageError),
-    as is anything that is neither file, directory nor link.
+    Git directories, and files that stand for them, are left out. A link that leads out of the
+    directory is refused (UsageError), as is anything that is neither file, directory nor link.
     """
     path = os.path.abspath(os.path.expanduser(path))
     if os.path.isfile(path):

@@ -132,6 +132,15 @@ def under_way(home: str) -> list[Move]:
     return [move for name in names for move in _read(directory, name)]
 
 
+def others(home: str) -> list[str]:
+    """The names of what is in ``pending/`` and is no move."""
+    try:
+        names = os.listdir(os.path.join(home, PENDING))
+    except OSError:
+        return []
+    return [name for name in names if not name.startswith((_MOVE, _UNDO))]
+
+
 def _read(directory: str, name: str) -> Iterator[Move]:
     if not name.startswith((_MOVE, _UNDO)):
         return

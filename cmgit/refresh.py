@@ -188,11 +188,13 @@ class Refresher:
 
     def _release(self, fresh: Manifest) -> None:
         """Remove the markers that killed processes left, now that the index knows all."""
-        states = {state.number: state for state in fresh.repositories}
-        for number in _marked(self.home):
-            marker = os.path.join(self.home, PENDING, str(number))
-            state = states.get(number)
+        if self.directory != os.path.join(self.home, DIRECTORY):
+            return  # it knows in memory only
+        states = {str(state.number): state for state in fresh.repositories}
+        for name in moves.others(self.home):
+            marker = os.path.join(self.home, PENDING, name)
             with suppress(CmgitError, OSError):
+                state = states.get(name)
                 if state is None:
                     os.unlink(marker)
                     continue
@@ -342,10 +344,7 @@ def _identity(entry: Entry) -> tuple[str, str]:
 
 def _marked(home: str) -> set[int]:
     """The numbers of the bare repositories that are being changed, or were by a killed process."""
-    try:
-        return {int(name) for name in os.listdir(os.path.join(home, PENDING)) if name.isdigit()}
-    except OSError:
-        return set()
+    return {int(name) for name in moves.others(home) if name.isdigit()}
 
 
 def settle_move(home: str, move: Move, wait_seconds: float = 0) -> bool:

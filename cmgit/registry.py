@@ -3,9 +3,10 @@
 ``registry.json`` in the home is a JSON object with ``format`` (1), ``next`` (the number that the
 next repository gets) and ``repositories``, a list of objects with ``number``, ``alias``, ``uid``,
 ``kind`` (``bare`` or ``working``), ``path`` (relative to the home for bare ones), ``url`` and
-``branch`` (empty where there are none). It is replaced by rename, under a lock; ``registry.json~``
-is the one before. When both are damaged it is made anew from the bare repositories of the home
-and ``local``.
+``branch`` (empty where there are none). ``check`` is a checksum of the other values; who edits the
+file by hand takes it out. The file is replaced by rename, under a lock; ``registry.json~`` is a
+copy. When both are lost they are made anew from what the index knows, ``local``, and the bare
+repositories of the home.
 """
 
 from __future__ import annotations
@@ -18,6 +19,9 @@ from dataclasses import asdict, dataclass, replace
 import orjson
 
 from .errors import AlreadyExists, AmbiguousError, NotFound
+from .index.manifest import DIRECTORY, read_manifest
+from .index.record import digest
+from .index.segment import DamagedIndex
 from .names import Name, same_word
 from .store.locks import process_lock
 
@@ -44,6 +48,20 @@ class Entry:
         return f"{self.alias},{self.uid}"
 
 
+def _check(value: dict[str, object]) -> str:
+    return digest(orjson.dumps(value, option=orjson.OPT_SORT_KEYS))
+
+
+def _next(entries: list[Entry]) -> int:
+    return max((entry.number for entry in entries), default=-1) + 1
+
+
+def _url(path: str) -> str:
+    from .repository import read_description
+
+    return read_description(path).url
+
+
 class Registry:
     """The registered repositories of a home."""
 
@@ -58,32 +76,57 @@ class Registry:
             try:
                 with open(path, "rb") as file:
                     value = orjson.loads(file.read())
+                if value.pop("check", None) not in (None, _check(value)):
+                    raise ValueError
                 entries = [self._entry(item) for item in value["repositories"]]
                 next_number = int(value["next"])
             except FileNotFoundError:
                 continue
             except (AttributeError, KeyError, TypeError, ValueError):
-                self.warnings.append(f"{path} is damaged; using what can be found without it")
+                if not self.warnings:
+                    self.warnings.append(f"{path} is damaged; using what can be found without it")
                 continue
             return entries, next_number
-        return self._rebuilt() if self.warnings else ([], 0)
+        rest = self._of_index() + self._of_repos([])
+        return self._rebuilt() if self.warnings or rest else ([], 0)
 
     def _entry(self, item: dict[str, str | int]) -> Entry:
         path = os.path.join(self.home, str(item.pop("path")))
         return Entry(path=os.path.normpath(path), **item)  # type: ignore[arg-type]
 
     def _rebuilt(self) -> tuple[list[Entry], int]:
+        found = self._of_index()
+        if not any(entry.uid == LOCAL.uid for entry in found):
+            path = os.path.join(self.home, "local")
+            found.insert(0, Entry(_next(found), LOCAL.alias, LOCAL.uid, WORKING, path))
+        found += self._of_repos(found)
+        return found, _next(found)
+
+    def _of_index(self) -> list[Entry]:
+        """The repositories that the index knows and that are still there."""
+        try:
+            states = read_manifest(os.path.join(self.home, DIRECTORY)).repositories
+        except DamagedIndex:
+            return []
+        return [
+            Entry(s.number, s.alias, s.uid, s.kind, s.path, _url(s.path) if s.kind == BARE else "")
+            for s in states
+            if os.path.isdir(s.path)
+        ]
+
+    def _of_repos(self, known: list[Entry]) -> list[Entry]:
+        """The bare repositories of the home that are not known."""
         from .repository import read_description
 
-        found = [Entry(0, LOCAL.alias, LOCAL.uid, WORKING, os.path.join(self.home, "local"))]
+        found: list[Entry] = []
         directory = os.path.join(self.home, "repos")
         for name in sorted(os.listdir(directory)) if os.path.isdir(directory) else []:
             path = os.path.join(directory, name)
-            if name.endswith(".git"):
-                description = read_description(path)
-                alias = name.removesuffix(".git")
-                found.append(Entry(len(found), alias, description.uid, BARE, path, description.url))
-        return found, len(found)
+            if name.endswith(".git") and not any(entry.path == path for entry in known):
+                alias, uid, url = name.removesuffix(".git"), read_description(path).uid, _url(path)
+                uid = uid or digest(url.encode())
+                found.append(Entry(_next(known + found), alias, uid, BARE, path, url))
+        return found
 
     @contextmanager
     def change(self) -> Iterator[Registry]:
@@ -101,6 +144,7 @@ class Registry:
                 item["path"] = os.path.relpath(entry.path, self.home)
             items.append(item)
         value = {"format": FORMAT, "next": self._next, "repositories": items}
+        value["check"] = _check(value)
         data = orjson.dumps(value, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
         for path in (self.path, self.path + "~"):
             temporary = f"{path}.{os.getpid()}.tmp"

@@ -20,6 +20,7 @@ from dulwich.attrs import (
     match_path,
     parse_git_attributes,
 )
+from dulwich.config import get_xdg_config_home_path
 from dulwich.filters import FilterError, FilterRegistry
 
 from ..errors import GitError, Unsupported
@@ -116,8 +117,7 @@ class Converter:
         try:
             return os.path.expanduser(self._config.get((b"core",), b"attributesFile").decode())
         except KeyError:
-            base = os.environ.get("XDG_CONFIG_HOME") or os.path.expanduser("~/.config")
-            return os.path.join(base, "git", "attributes")
+            return get_xdg_config_home_path("git", "attributes")
 
     def _setting(self, name: str, default: str = "") -> str:
         try:

@@ -20,8 +20,6 @@ The journal (``cmgit/journal`` in the Git directory) is JSON: ``ref``, ``new`` (
 
 from __future__ import annotations
 
-import hashlib
-import io
 import os
 import shutil
 import stat
@@ -38,17 +36,15 @@ from dulwich.ignore import (
 from dulwich.index import (
     ConflictedIndexEntry,
     IndexEntry,
-    UnsupportedIndexFormat,
     index_entry_from_stat,
-    read_index_dict_with_version,
     read_submodule_head,
-    write_index_dict,
 )
 
-from ..errors import Busy, CmgitError, Unsupported
+from ..errors import CmgitError
 from .checkout import check_tree_path, contained_link, verify_object, write_blob
 from .convert import Converter
 from .git import GitRepository, Head
+from .gitindex import ASSUME_VALID, GitIndex, Index, encode_index, nanoseconds, same_stat
 from .locks import GitLock
 from .objects import (
     EXECUTABLE,
@@ -63,14 +59,7 @@ from .room import blocks, check_room
 from .trees import walk
 
 Operation = list[str | int]
-Index = dict[str, IndexEntry]
 
-_UNSUPPORTED_EXTENSIONS = {
-    b"link": ("a split index", "git update-index --no-split-index"),
-    b"sdir": ("a sparse index", "git sparse-checkout reapply --no-sparse-index"),
-}
-_CHECKSUM_BYTES = 20
-_ASSUME_VALID = 0x8000
 _ATTRIBUTES = ".gitattributes"  # these are written first: they decide how the others are
 
 
@@ -80,6 +69,7 @@ class WorkTree:
     def __init__(self, git: GitRepository) -> None:
         self.git = git
         self.root = git.path
+        self.index = GitIndex(git.git_directory)
         self._conversions: Converter | None = None
         self._file_mode = bool(git.config().get_boolean((b"core",), b"filemode", True))
 
@@ -155,71 +145,15 @@ class WorkTree:
 
     def _indexed(self, path: str) -> ObjectID | None:
         with suppress(CmgitError):
-            entry = self.read_index()[0].get(path)
+            entry = self.index.read()[0].get(path)
             return ObjectID(entry.sha.decode("ascii")) if entry else None
         return None
-
-    # -- the Git index ----------------------------------------------------------------------
-
-    @property
-    def _index_path(self) -> str:
-        return os.path.join(self.git.git_directory, "index")
-
-    def read_index(self) -> tuple[Index, int]:
-        """The entries of Git's index by path, and its version.
-
-        Raises Busy while it holds conflicts, Unsupported for a split or a sparse index.
-        """
-        entries, version, rest = self._parse_index()
-        self._check_extensions(rest)
-        result: Index = {}
-        for name, entry in entries.items():
-            if isinstance(entry, ConflictedIndexEntry):
-                raise Busy(
-                    f"{self.root} has unresolved conflicts", "resolve them and 'git add' the files"
-                )
-            result[name] = entry
-        return result, version
-
-    def _parse_index(self) -> tuple[dict[str, IndexEntry | ConflictedIndexEntry], int, bytes]:
-        """The entries, conflicts too, the version, and the extensions that are not understood."""
-        try:
-            with open(self._index_path, "rb") as file:
-                data = file.read()
-        except FileNotFoundError:
-            return {}, 2, b""
-        stream = io.BytesIO(data)
-        try:
-            entries, version, _ = read_index_dict_with_version(stream)
-        except (UnsupportedIndexFormat, AssertionError, ValueError, KeyError) as error:
-            raise Unsupported(f"{self._index_path} cannot be read: {error}") from None
-        named = {name.decode("utf-8", "surrogateescape"): e for name, e in entries.items()}
-        return named, version, data[stream.tell() : -_CHECKSUM_BYTES]
-
-    def _check_extensions(self, rest: bytes) -> None:
-        if rest:
-            name, command = _UNSUPPORTED_EXTENSIONS.get(
-                rest[:4],
-                (f"the index extension {rest[:4]!r}", "git update-index --index-version 2"),
-            )
-            raise Unsupported(
-                f"{self.root} uses {name}, which cmgit does not change", f"run '{command}'"
-            )
-
-    @staticmethod
-    def _encode_index(entries: Index, version: int) -> bytes:
-        """The bytes of an index without extensions: Git rebuilds those that it wants."""
-        stream = io.BytesIO()
-        named = {name.encode("utf-8", "surrogateescape"): e for name, e in entries.items()}
-        write_index_dict(stream, named, version=version)
-        data = stream.getvalue()
-        return data + hashlib.sha1(data, usedforsecurity=False).digest()
 
     def _index_entry(self, path: str, oid: str, mode: int) -> IndexEntry:
         found = os.lstat(self.absolute(path))
         entry = index_entry_from_stat(found, oid.encode("ascii"), mode=mode)
         if mode == LINK and not stat.S_ISLNK(found.st_mode):
-            entry.flags |= _ASSUME_VALID  # leads out, so it is a file here: that is no edit
+            entry.flags |= ASSUME_VALID  # leads out, so it is a file here: that is no edit
         return entry
 
     # -- changing ---------------------------------------------------------------------------
@@ -242,9 +176,9 @@ class WorkTree:
         made = False
         try:
             self._write_journal({"ref": ref, "new": new or old, "operations": operations})
-            with GitLock(self._index_path, self.git.private_directory) as lock:
+            with GitLock(self.index.path, self.git.private_directory) as lock:
                 self.git.check_idle()
-                entries, version = self.read_index()
+                entries, version = self.index.read()
                 if self.git.head() != Head(ref, old):
                     return False
                 if new is not None and not self.git.move_ref(ref, old, new, message):
@@ -261,21 +195,21 @@ class WorkTree:
         """The bytes on the disk that the operations may take."""
         written = [str(operation[2]) for operation in operations if operation[0] == "write"]
         sizes = (len(read_blob(self.git.objects, oid)) for oid in written)
-        return sum(map(blocks, sizes)) + blocks(_size_of(self._index_path))
+        return sum(map(blocks, sizes)) + blocks(_size_of(self.index.path))
 
     def _finish(
         self, operations: list[Operation], entries: Index, version: int, lock: GitLock
     ) -> None:
         self._smudge_racy(entries)
         self._carry_out(operations, entries)
-        lock.replace(self._encode_index(entries, version))
+        lock.replace(encode_index(entries, version))
 
     def _smudge_racy(self, entries: Index) -> None:
         """Take the size from entries whose file changed in the tick in which the index was
         written: a younger index would make them look clean. Git does the same."""
-        written = _mtime_ns(self._index_path)
+        written = _mtime_ns(self.index.path)
         for path, entry in entries.items():
-            if _nanoseconds(entry.mtime) < written or entry.mode == SUBMODULE:
+            if nanoseconds(entry.mtime) < written or entry.mode == SUBMODULE:
                 continue
             now = self.put_path(path)
             if now is not None and now.oid != entry.sha.decode("ascii"):
@@ -293,8 +227,8 @@ class WorkTree:
                 verify_object(self.git.objects, found[path].oid)
                 self._write(path, found[path].oid, found[path].mode)
             entries[path] = self._index_entry(path, found[path].oid, found[path].mode)
-        with GitLock(self._index_path, self.git.private_directory) as lock:
-            lock.replace(self._encode_index(entries, 2))
+        with GitLock(self.index.path, self.git.private_directory) as lock:
+            lock.replace(encode_index(entries))
 
     def _write_journal(self, journal: dict[str, object]) -> None:
         temporary = self.journal_path + ".tmp"
@@ -320,8 +254,8 @@ class WorkTree:
             self._drop_journal()
             return True
         if self.git.ref(journal["ref"]) == journal["new"]:
-            with GitLock(self._index_path, self.git.private_directory) as lock:
-                entries, version = self.read_index()
+            with GitLock(self.index.path, self.git.private_directory) as lock:
+                entries, version = self.index.read()
                 self._finish(journal["operations"], entries, version, lock)
         self._drop_journal()
         return True
@@ -406,7 +340,7 @@ class WorkTree:
         """
         head = self.git.head().commit
         committed = dict(walk(self.git.objects, self.git.read_commit(head).tree if head else ""))
-        entries, _ = self.read_index()
+        entries, _ = self.index.read()
         wanted = self._wanted(entries)
         edits: dict[str, TreeEntry | None] = {p: None for p in committed if p not in wanted}
         edits.update((p, entry) for p, entry in wanted.items() if committed.get(p) != entry)
@@ -422,7 +356,7 @@ class WorkTree:
         if not os.path.exists(os.path.join(self.git.git_directory, "info", "sparse-checkout")):
             return {}
         found: dict[str, TreeEntry] = {}
-        for path, entry in self._parse_index()[0].items():
+        for path, entry in self.index.parse()[0].items():
             if isinstance(entry, ConflictedIndexEntry) or not entry.skip_worktree:
                 continue
             known = TreeEntry(entry.mode, ObjectID(entry.sha.decode("ascii")))
@@ -433,7 +367,7 @@ class WorkTree:
         return {p: e for p, e in found.items() if not os.path.lexists(self.absolute(p))}
 
     def _wanted(self, entries: Index) -> dict[str, TreeEntry]:
-        written = _mtime_ns(self._index_path)
+        written = _mtime_ns(self.index.path)
         wanted: dict[str, TreeEntry] = {}
         for path, entry in entries.items():
             found = self._tracked(path, entry, written)
@@ -448,7 +382,7 @@ class WorkTree:
 
     def _tracked(self, path: str, entry: IndexEntry, written: int) -> TreeEntry | None:
         known = TreeEntry(entry.mode, ObjectID(entry.sha.decode("ascii")))
-        if entry.skip_worktree or entry.flags & _ASSUME_VALID:
+        if entry.skip_worktree or entry.flags & ASSUME_VALID:
             return known
         if entry.mode == SUBMODULE:
             head = read_submodule_head(self.absolute(path))
@@ -457,28 +391,12 @@ class WorkTree:
             found = os.lstat(self.absolute(path))
         except OSError:
             return None
-        if _same_stat(entry, found) and found.st_mtime_ns < written:
+        if same_stat(entry, found) and found.st_mtime_ns < written:
             return known
         now = self.put_path(path)
         if now is not None and not self._file_mode and {now.mode, entry.mode} == {FILE, EXECUTABLE}:
             return now._replace(mode=entry.mode)
         return now
-
-
-def _same_stat(entry: IndexEntry, found: os.stat_result) -> bool:
-    return (
-        entry.size == found.st_size & 0xFFFFFFFF
-        and _nanoseconds(entry.mtime) == found.st_mtime_ns
-        and _nanoseconds(entry.ctime) == found.st_ctime_ns
-        and bool(entry.mode & 0o100) == bool(found.st_mode & 0o100)
-        and stat.S_IFMT(entry.mode) == stat.S_IFMT(found.st_mode)
-    )
-
-
-def _nanoseconds(time: float | tuple[int, int]) -> int:
-    """A time of the index; the nanoseconds are exact only in a tuple."""
-    seconds, nanoseconds = time if isinstance(time, tuple) else (int(time), 0)
-    return seconds * 1_000_000_000 + nanoseconds
 
 
 def _size_of(path: str) -> int:

@@ -425,7 +425,7 @@ MOMENTS = {
     "at the first file": ("worktree.WorkTree._write = kill", True),
     "in the middle": ("worktree.WorkTree._move = kill", True),
     "after a removal": ("worktree._delete = kill", True),
-    "before the index": ("worktree.WorkTree._encode_index = kill", True),
+    "before the index": ("worktree.encode_index = kill", True),
     "holding the index": (
         "real = os.replace\n"
         "os.replace = lambda a, b: kill() if b.endswith('/index') else real(a, b)", True,

@@ -28,7 +28,7 @@ from crash_support import (
     uids,
 )
 
-PROCESSES = count(24, 8)
+PROCESSES = count(24, 6)
 STABLE = count(50, 20)
 
 
@@ -162,7 +162,7 @@ def test_one_artifact_moved_to_and_fro(busy: Home) -> None:
         Finds(lambda: busy.run("find", "model", "--json"), check) as real,
         Finds(lambda: busy.quick("find", "model", "--json"), check) as quick,
     ):
-        for n in range(count(40, 8)):
+        for n in range(count(40, 4)):
             here, there = ("up", "local") if n % 2 else ("local", "up")
             across = busy.start("mv", "model", f"{here}:work1", f"{there}:")
             name, other = ("work3", "other") if n % 2 == 0 else ("other", "work3")

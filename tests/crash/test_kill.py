@@ -1,9 +1,10 @@
 """kill -9 at any moment: the state is that before or that after, and everything goes on.
 
 Two ways to choose the moment. *At random*: processes of the console script, killed after a time
-drawn uniformly from how long the command takes; the seed is printed when a test fails. *At steps*:
-just before each thing that the command does to the disk, one after the other (see crash_zygote).
-Counts are small by default; ``CMGIT_FULL=1 pytest tests/crash`` runs 200 random kills and all steps.
+drawn uniformly from how long the command takes. *At steps*: just before something that the command
+does to the disk (see crash_zygote). The seed is printed when a test fails; CMGIT_SEED sets it.
+Counts are small by default; ``CMGIT_FULL=1 pytest tests/crash`` runs 200 random kills and many steps
+of every command; ``CMGIT_STEPS=1000`` besides runs all steps.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import shutil
 import signal
 import time
 from collections.abc import Callable
@@ -20,7 +22,6 @@ import pytest
 from crash_support import (
     FULL,
     Home,
-    Result,
     State,
     Zygote,
     check_no_locks,
@@ -39,8 +40,8 @@ from crash_support import (
 )
 
 SEED = int(os.environ.get("CMGIT_SEED", "0")) or random.randrange(1, 1_000_000)
-RANDOM_KILLS = count(200, 14)
-STEPS = count(10_000, 3)  # at most so many of each command's
+RANDOM_KILLS = count(200, 5)
+STEPS = int(os.environ.get("CMGIT_STEPS", "0")) or count(20, 2)  # at most so many of a command
 
 Scenario = tuple[list[str], Callable[[Home], None]]
 
@@ -93,15 +94,29 @@ SCENARIOS: dict[str, Scenario] = {
 }
 
 
+CHOSEN = list(SCENARIOS) if FULL else ["add", "rename", "mv-to-bare", "pull", "save"]
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory: pytest.TempPathFactory, zygote: Zygote) -> Home:
+    """A home and what it was pulled from, to be copied."""
+    local, up = {"l0": 10, "l1": 11, "l2": 12}, {"u0": 20, "u1": 21, "u2": 22}
+    home = make_home(tmp_path_factory.mktemp("kill") / "root", local, up, zygote)
+    shutil.copytree(home.path.parent, home.path.parent.with_name("base"), symlinks=True)
+    return home
+
+
 class Case:
     """A command, prepared to be killed: its home, the states before and after, what it takes."""
 
-    def __init__(self, name: str, root: Path, zygote: Zygote) -> None:
+    def __init__(self, name: str, base: Home) -> None:
+        root = base.path.parent
+        shutil.rmtree(root)
+        shutil.copytree(root.with_name("base"), root, symlinks=True)
         self.name = name
+        self.home = base
         self.words, prepare = SCENARIOS[name]
         self.words = [w.replace("=two", f"={root / 'two'}") for w in self.words]
-        local, up = {"l0": 10, "l1": 11, "l2": 12}, {"u0": 20, "u1": 21, "u2": 22}
-        self.home = make_home(root, local, up, zygote)
         prepare(self.home)
         keep_template(self.home)
         restore(self.home)
@@ -134,44 +149,47 @@ class Case:
         return now
 
 
-@pytest.mark.parametrize("name", SCENARIOS)
-def test_killed_at_steps(name: str, tmp_path: Path, zygote: Zygote) -> None:
-    case = Case(name, tmp_path, zygote)
-    steps = range(1, case.steps + 1)
-    chosen = steps if len(steps) <= STEPS else random.Random(SEED).sample(steps, STEPS)
-    for step in chosen:
-        restore(case.home)
-        killed = case.home.quick(*case.words, kill_at=step)
-        assert killed.code == -signal.SIGKILL, (SEED, step, killed)
-        try:
-            case.check()
-        except AssertionError as error:
-            raise AssertionError(f"{name} killed before step {step} of {case.steps}") from error
-
-
-def kill_after(home: Home, words: list[str], seconds: float) -> Result:
+def kill_after(home: Home, words: list[str], seconds: float) -> None:
     """Run the console script, for so long and not longer."""
     process = home.start(*words)
     time.sleep(seconds)
     os.killpg(process.pid, signal.SIGKILL)
-    out, err = process.communicate()
-    return Result(process.returncode, out, err)
+    process.communicate()
 
 
-@pytest.mark.parametrize("name", SCENARIOS)
-def test_killed_at_random(name: str, tmp_path: Path, zygote: Zygote) -> None:
-    case = Case(name, tmp_path, zygote)
-    share = -(-RANDOM_KILLS // len(SCENARIOS))
-    chance = random.Random(f"{SEED} {name}")
-    for number in range(share):
+def kill_at_random(case: Case) -> None:
+    """Kill the console script at random moments."""
+    chance = random.Random(f"{SEED} {case.name}")
+    for number in range(-(-RANDOM_KILLS // len(CHOSEN))):
         restore(case.home)
         moment = chance.uniform(0, case.seconds)
         kill_after(case.home, case.words, moment)
         try:
             case.check()
         except AssertionError as error:
-            where = f"{name}, kill {number}, after {moment:.4f} s of {case.seconds:.4f}"
-            raise AssertionError(f"{where}; CMGIT_SEED={SEED}") from error
+            where = f"kill {number}, after {moment:.4f} s of {case.seconds:.4f}"
+            raise AssertionError(f"{case.name}, {where}; CMGIT_SEED={SEED}") from error
+
+
+def kill_at_steps(case: Case) -> None:
+    """Kill a forked process before what it does to the disk; a last step need not come each time."""
+    steps = range(1, case.steps + 1)
+    for step in steps if len(steps) <= STEPS else random.Random(SEED).sample(steps, STEPS):
+        restore(case.home)
+        killed = case.home.quick(*case.words, kill_at=step)
+        assert killed.code == -signal.SIGKILL or killed.ok().steps < step
+        try:
+            case.check()
+        except AssertionError as error:
+            where = f"before step {step} of {case.steps}"
+            raise AssertionError(f"{case.name}, {where}; CMGIT_SEED={SEED}") from error
+
+
+@pytest.mark.parametrize("name", CHOSEN)
+def test_killed(name: str, base: Home) -> None:
+    case = Case(name, base)
+    kill_at_random(case)
+    kill_at_steps(case)
 
 
 def test_killed_while_a_home_is_made(tmp_path: Path, zygote: Zygote) -> None:
@@ -180,7 +198,7 @@ def test_killed_while_a_home_is_made(tmp_path: Path, zygote: Zygote) -> None:
     home = Home(tmp_path / "home", zygote)
     steps = range(1, home.quick(*words).ok().steps + 1)
     whole = [json.loads(line) for line in home.quick("find", "*", "--json").ok().out.splitlines()]
-    chosen = steps if FULL else random.Random(SEED).sample(steps, 8)
+    chosen = steps if FULL else random.Random(SEED).sample(steps, 6)
     for step in chosen:
         home = Home(tmp_path / f"home{step}" / "home", zygote)
         home.path.parent.mkdir()

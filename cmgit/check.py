@@ -13,7 +13,8 @@ from .refresh import refresh
 from .registry import Entry
 from .repository import Repository
 from .store.checkout import changed_files, remove_checkout
-from .store.git import GitRepository, tag_target
+from .store.commits import tag_target
+from .store.git import GitRepository
 from .store.locks import process_lock
 from .store.objects import SUBMODULE, ObjectID, read_tree, verify
 from .workspace import Workspace, warnings_of

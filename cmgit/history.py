@@ -22,9 +22,10 @@ from .refresh import inherit
 from .registry import Entry
 from .repository import Repository
 from .scan import read_artifact, record_of, tree_artifacts
+from .store.commits import Commit
 from .store.dates import approximate_date
 from .store.diff import tree_diff
-from .store.git import Commit, GitRepository
+from .store.git import GitRepository
 from .store.objects import ObjectID, TreeEntry
 from .store.trees import changed, lookup, walk
 from .workspace import Workspace

@@ -2,6 +2,7 @@
 
 * :mod:`.objects`: the object store, its interface and two implementations; :mod:`.pack` writes packs.
 * :mod:`.trees`: reading, comparing and editing trees. Pure but for the store.
+* :mod:`.commits`, :mod:`.formats`: what commits say; which repository formats are refused.
 * :mod:`.git`: one Git repository on disk: format, head, commits, compare-and-swap of a branch.
 * :mod:`.revisions`: the commits that words such as ``main~2`` stand for.
 * :mod:`.locks`: the lock of cmgit and the lock files of Git, both safe against ``kill -9``.

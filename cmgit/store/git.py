@@ -3,29 +3,21 @@
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from datetime import datetime
 
 from dulwich.config import ConfigFile, StackedConfig
 from dulwich.errors import NotGitRepository
 from dulwich.object_store import DiskObjectStore
-from dulwich.objects import Commit as DulwichCommit
 from dulwich.reflog import format_reflog_line
 from dulwich.refs import SymrefLoop
-from dulwich.repo import (
-    DefaultIdentityNotFound,
-    InvalidUserIdentity,
-    Repo,
-    UnsupportedExtension,
-    UnsupportedVersion,
-    get_user_identity,
-)
+from dulwich.repo import Repo, UnsupportedExtension, UnsupportedVersion
 from dulwich.walk import ORDER_DATE, ORDER_TOPO
 
 from ..errors import Busy, Damaged, GitError, NotFound, Unsupported
+from .commits import Commit, Signature, encode_commit, parse_commit, signature, tag_target
+from .formats import refuse_unsupported
 from .locks import GitLock, release_dead
 from .objects import DiskStore, ObjectID, is_id
 from .room import check_room
@@ -51,29 +43,6 @@ class Head:
 
     ref: str | None
     commit: ObjectID | None
-
-
-@dataclass(frozen=True)
-class Commit:
-    """A commit; ``time`` is the committer's in seconds since 1970, ``zone`` in seconds east."""
-
-    oid: ObjectID
-    tree: ObjectID
-    parents: tuple[ObjectID, ...]
-    author: str
-    time: int
-    zone: int
-    message: str
-
-
-@dataclass(frozen=True)
-class Signature:
-    """Who commits, and when; the default in :meth:`GitRepository.commit` is what Git would use."""
-
-    name: str
-    email: str
-    time: int
-    zone: int = 0
 
 
 class GitRepository:
@@ -227,7 +196,7 @@ class GitRepository:
         return True
 
     def _log(self, ref: str, old: ObjectID, new: ObjectID, message: str) -> None:
-        who = self._signature("COMMITTER")
+        who = signature(self.config(), "COMMITTER")
         line = format_reflog_line(
             old.encode("ascii"),
             new.encode("ascii"),
@@ -288,23 +257,14 @@ class GitRepository:
     # -- commits ----------------------------------------------------------------------------
 
     def read_commit(self, oid: ObjectID | str) -> Commit:
-        """The commit with this id, a tag followed to what it names."""
+        """The commit with this id, a tag followed to what it names; raises Damaged."""
         kind, data = self.objects.read(ObjectID(oid))
         if kind == "tag":
             return self.read_commit(tag_target(data))
         if kind != "commit":
             raise Damaged(f"object {oid} is a {kind}, not a commit")
-        commit = DulwichCommit.from_string(data)
-        parents = self._repo.get_parents(oid.encode("ascii"), commit)  # type: ignore[arg-type]
-        return Commit(
-            ObjectID(oid),
-            ObjectID(commit.tree.decode("ascii")),
-            tuple(ObjectID(parent.decode("ascii")) for parent in parents),
-            commit.author.decode("utf-8", "replace"),
-            commit.commit_time,
-            commit.commit_timezone,
-            commit.message.decode("utf-8", "replace"),
-        )
+        # dulwich knows where a shallow clone ends
+        return parse_commit(ObjectID(oid), data, self._repo.get_parents)
 
     def commit(
         self,
@@ -314,36 +274,9 @@ class GitRepository:
         by: Signature | None = None,
     ) -> ObjectID:
         """Put a commit, kept by the next flush; ``by`` instead of who Git would say it is."""
-        author = by or self._signature("AUTHOR")
-        committer = by or self._signature("COMMITTER")
-        lines = [
-            f"tree {tree}",
-            *(f"parent {parent}" for parent in parents),
-            f"author {_who(author)}",
-            f"committer {_who(committer)}",
-            "",
-            message if message.endswith("\n") else message + "\n",
-        ]
-        return self.objects.put("commit", "\n".join(lines).encode("utf-8", "surrogateescape"))
-
-    def _signature(self, role: str) -> Signature:
-        try:
-            identity = get_user_identity(self.config(), role).decode("utf-8", "replace")
-        except (DefaultIdentityNotFound, InvalidUserIdentity, KeyError):
-            raise GitError(
-                "Git does not know who you are",
-                "git config --global user.name NAME; git config --global user.email EMAIL",
-            ) from None
-        name, _, email = identity.rpartition(" <")
-        now = int(time.time())
-        zone = datetime.fromtimestamp(now).astimezone().utcoffset()
-        clean = str.maketrans("", "", "<>\n\0")
-        return Signature(
-            name.translate(clean).strip() or "unknown",
-            email.translate(clean).strip(),
-            now,
-            int(zone.total_seconds()) if zone else 0,
-        )
+        author = by or signature(self.config(), "AUTHOR")
+        committer = by or signature(self.config(), "COMMITTER")
+        return self.objects.put("commit", encode_commit(tree, parents, message, author, committer))
 
     def config(self) -> StackedConfig:
         """Git's configuration: the repository's, the user's, the system's."""
@@ -445,11 +378,6 @@ class GitRepository:
         return freed
 
 
-def tag_target(data: bytes) -> ObjectID:
-    """The object that an annotated tag names."""
-    return ObjectID(data.split(b"\n", 1)[0].split(b" ")[1].decode("ascii"))
-
-
 def _append(path: str, line: bytes) -> None:
     """Append a line to a file, or nothing at all."""
     with open(path, "ab", buffering=0) as file:
@@ -467,36 +395,3 @@ def _remove_empty(path: str) -> None:
     for directory, _, _ in os.walk(path, topdown=False):
         with suppress(OSError):
             os.rmdir(directory)
-
-
-def _who(by: Signature) -> str:
-    sign, seconds = ("-", -by.zone) if by.zone < 0 else ("+", by.zone)
-    minutes = seconds // 60
-    return f"{by.name} <{by.email}> {by.time} {sign}{minutes // 60:02}{minutes % 60:02}"
-
-
-def refuse_unsupported(path: str) -> None:
-    """Raise Unsupported for SHA-256 and reftable repositories, which would be misread."""
-    for directory in (os.path.join(path, ".git"), path):
-        config = os.path.join(directory, "config")
-        if not os.path.isfile(config):
-            continue
-        try:
-            found = ConfigFile.from_path(config)
-        except (ValueError, OSError) as error:
-            raise GitError(f"{config}: {error}") from None
-        hint = "convert it with git, or clone it into a new repository"
-        if _extension(found, b"objectformat") not in (b"", b"sha1"):
-            raise Unsupported(f"{path} uses SHA-256 object ids, which cmgit does not read", hint)
-        if _extension(found, b"refstorage") not in (b"", b"files"):
-            raise Unsupported(
-                f"{path} keeps its refs in a reftable, which cmgit does not read", hint
-            )
-        return
-
-
-def _extension(config: ConfigFile, name: bytes) -> bytes:
-    try:
-        return config.get((b"extensions",), name).lower()
-    except KeyError:
-        return b""

@@ -16,7 +16,9 @@ from dulwich.errors import GitProtocolError, NotGitRepository
 from dulwich.refs import check_ref_format
 
 from ..errors import NotFound, RemoteError, Unsupported, UsageError
-from .git import GitRepository, Signature, refuse_unsupported
+from .commits import Signature
+from .formats import refuse_unsupported
+from .git import GitRepository
 from .objects import EXECUTABLE, FILE, ObjectID, TreeEntry
 from .trees import edit
 

@@ -372,3 +372,28 @@ def test_operation(path, git, words, operation):
             path, *caught.value.hint.split("'")[3].split()[1:]
         )  # the hint is a command that ends it
     assert repo.operation() == ""
+
+
+@pytest.mark.parametrize(
+    "date", ["1700000000 +0130", "2024-02-29T12:00:00+02:00", "Thu, 29 Feb 2024 12:00:00 -0500"]
+)
+def test_dates_of_the_environment_are_those_git_would_write(
+    home, workspace, git, monkeypatch, date
+):
+    """GIT_AUTHOR_DATE and GIT_COMMITTER_DATE decide, as they do for git itself."""
+    monkeypatch.setenv("GIT_AUTHOR_DATE", date)
+    monkeypatch.setenv("GIT_COMMITTER_DATE", date)
+    workspace.add("automation", "thing")
+    local = home / "local"
+    git(local, "commit", "--allow-empty", "-q", "-m", "by git")
+    ours, theirs = git(local, "log", "-2", "--format=%ad %cd", "--date=raw").splitlines()
+    assert ours == theirs
+
+
+def test_nobody_commits_where_only_the_configuration_may_say_who(workspace, git, home):
+    """user.useConfigOnly without a name refuses the change, with a hint."""
+    git(home, "config", "--global", "--unset", "user.name")
+    git(home, "config", "--global", "user.useConfigOnly", "true")
+    with pytest.raises(GitError, match="who you are") as caught:
+        workspace.add("automation", "thing")
+    assert "user.name" in caught.value.hint

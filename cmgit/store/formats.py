@@ -1,0 +1,36 @@
+"""Formats of repositories that cmgit does not read, and refuses by name."""
+
+from __future__ import annotations
+
+import os
+
+from dulwich.config import ConfigFile
+
+from ..errors import GitError, Unsupported
+
+
+def refuse_unsupported(path: str) -> None:
+    """Raise Unsupported for SHA-256 and reftable repositories, which would be misread."""
+    for directory in (os.path.join(path, ".git"), path):
+        config = os.path.join(directory, "config")
+        if not os.path.isfile(config):
+            continue
+        try:
+            found = ConfigFile.from_path(config)
+        except (ValueError, OSError) as error:
+            raise GitError(f"{config}: {error}") from None
+        hint = "convert it with git, or clone it into a new repository"
+        if _extension(found, b"objectformat") not in (b"", b"sha1"):
+            raise Unsupported(f"{path} uses SHA-256 object ids, which cmgit does not read", hint)
+        if _extension(found, b"refstorage") not in (b"", b"files"):
+            raise Unsupported(
+                f"{path} keeps its refs in a reftable, which cmgit does not read", hint
+            )
+        return
+
+
+def _extension(config: ConfigFile, name: bytes) -> bytes:
+    try:
+        return config.get((b"extensions",), name).lower()
+    except KeyError:
+        return b""

@@ -12,13 +12,13 @@ from datetime import datetime
 
 from .artifact import Artifact
 from .errors import AlreadyExists, CmgitError, MetaError, NotFound, UsageError
+from .index.inherit import inherit
 from .index.lookup import Index
 from .index.manifest import Manifest, RepositoryState
 from .index.writer import write_segment
 from .meta.parse import chosen_files
 from .names import ANY, Name, parse_object
 from .query import Query
-from .refresh import inherit
 from .registry import Entry
 from .repository import Repository
 from .scan import read_artifact, record_of, tree_artifacts

@@ -1,15 +1,12 @@
 """Bringing the index up to what the repositories hold now.
 
 Bare repositories of the home change only through cmgit, which leaves a marker in ``pending/``
-while it does, so only those with a marker are looked at; ``everything`` looks at all. A working
-repository is compared with the disk by signatures. In both, what a new head changed is found by
-comparing trees, equal subtrees unread.
+while it does, so only those with a marker are looked at; ``everything`` looks at all. What changed
+in one repository, :mod:`.observe` finds out.
 
-Nothing is locked for this, so what is read must be checked against processes that change things
-meanwhile. A repository in the middle of a change counts as it was before. A work tree that was
-changed while it was scanned is scanned again. A move between two repositories (:mod:`.moves`) is
-seen in both or in neither: its process publishes the index before it says that the move is over, so
-that whoever read one repository before and the other after it finds the next manifest taken.
+Nothing is locked for this. A move between two repositories (:mod:`.moves`) is seen in both or in
+neither: its process publishes the index before it says that the move is over, so that whoever read
+one repository before and the other after it finds the next manifest taken.
 """
 
 from __future__ import annotations
@@ -18,42 +15,30 @@ import errno
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Mapping
 from contextlib import closing, suppress
 
 from . import moves
-from .errors import Busy, CmgitError, Damaged, MetaError
+from .errors import Busy, CmgitError
+from .index.inherit import inherit
 from .index.lookup import PENDING, Index, registry_digest
 from .index.manifest import (
     DIRECTORY,
     Manifest,
-    RepositoryState,
     SegmentState,
     manifest_numbers,
     read_manifest,
 )
-from .index.record import Record, term
 from .index.segment import DamagedIndex, Segment
-from .index.watch import ABSENT, Signature, read_watch, signature, unchanged
-from .index.writer import compact, publish, write_segment, write_watch
-from .meta.merge import MAX_BASES, join_tags, parse_base
+from .index.watch import read_watch
+from .index.writer import compact, publish, write_segment
 from .moves import Move
-from .names import Name
-from .query import Query
-from .registry import BARE, Entry, Registry
+from .observe import NO_ROOM, Changes, Observer, Report
+from .registry import Registry
 from .repository import Repository
-from .scan import Raw, disk_artifact, entry_artifact, read_artifact, record_of, scan_disk
-from .store.git import GitRepository
-from .store.objects import Tree
-from .store.trees import changed, lookup, subtree
-
-Report = Callable[[str], None]
-Changes = dict[str, Record | None]  # by path in the repository; None where nothing is any more
 
 _TRIES = 200
-_SCANS = 3
 _READ_ONLY = (errno.EACCES, errno.EPERM, errno.EROFS)
-_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 class Refresher:
@@ -159,16 +144,16 @@ class Refresher:
         pending, held = self._pending(), {n for move in living for n in move.numbers}
         states, changes, gone = [], {}, set(old)
         for entry in registry.entries:
-            updater = _Update(self.directory, entry, old.get(entry.number))
+            observer = Observer(self.directory, entry, old.get(entry.number))
             if entry.number not in held:
                 look = self._everything or entry.number in pending
-                updater.run(look, self._report)
-            elif updater.moved or entry.number not in old:
+                observer.run(look, self._report)
+            elif observer.moved or entry.number not in old:
                 _wait_for(self.home, living)
                 return None
-            states.append(updater.state)
-            changes[entry.number] = updater.changes
-            if not updater.moved:
+            states.append(observer.state)
+            changes[entry.number] = observer.changes
+            if not observer.moved:
                 gone.discard(entry.number)
         segments = [SegmentState(s.name, s.count, set(s.dead)) for s in manifest.segments]
         _bury(segments, opened, gone, changes)
@@ -204,144 +189,6 @@ class Refresher:
                         os.unlink(marker)
 
 
-class _Update:
-    """Finding out what changed in one repository."""
-
-    def __init__(self, directory: str, entry: Entry, old: RepositoryState | None) -> None:
-        self.entry = entry
-        self._directory = directory
-        self._old = old if old is not None and (old.uid, old.path) == _identity(entry) else None
-        self._lost = old is not None and self._old is None  # another repository had its number
-        self._begin()
-
-    def _begin(self) -> None:
-        """Begin with what the index knows."""
-        entry, old = self.entry, self._old
-        self.changes: Changes = {}
-        self.moved = self._lost  # whether none of its old records counts any more
-        self.state = RepositoryState(
-            number=entry.number,
-            alias=entry.alias,
-            uid=entry.uid,
-            kind=entry.kind,
-            path=entry.path,
-        )
-        if old is not None:
-            for key in ("commit", "tree", "prefix", "problem", "watch"):
-                setattr(self.state, key, getattr(old, key))
-            self.state.warnings = list(old.warnings)
-
-    def run(self, look: bool, report: Report) -> None:
-        """Find the state that the repository is in now; what is not as it was is in ``changes``."""
-        old = self._old
-        if old is not None and not old.problem and not look and self._untouched(old):
-            return
-        try:
-            repository = Repository.open(self.entry.path, self.entry.alias)
-        except CmgitError as error:
-            self._unreadable(error)
-            return
-        try:
-            if old is None:
-                report(f"indexing {self.entry.alias}")
-            self._look(repository)
-        except CmgitError as error:
-            self._unreadable(error)
-        except OSError as error:
-            if error.errno in _FULL or str(error.filename).startswith(self._directory):
-                raise  # it is the index that cannot be written
-            self._unreadable(error)
-        finally:
-            repository.git.close()
-
-    def _look(self, repository: Repository) -> None:
-        """Read a repository between two changes of it; leave it as it was while it is changing."""
-        for _ in range(_SCANS):
-            if not _settle(repository, wait=self._old is None):
-                return
-            before = repository.stamp()
-            self._update(repository)
-            if repository.stamp() == before and not repository.unfinished:
-                return
-            self._begin()
-        if self._old is None:
-            with repository.locked():
-                self._update(repository)
-
-    def _untouched(self, old: RepositoryState) -> bool:
-        if self.entry.kind == BARE:
-            return True
-        return bool(old.watch) and unchanged(read_watch(os.path.join(self._directory, old.watch)))
-
-    def _unreadable(self, error: CmgitError | OSError) -> None:
-        self._begin()
-        self.state.problem = f"{self.entry.alias}: {error}"
-        self.state.watch = ""
-
-    def _update(self, repository: Repository) -> None:
-        state, git = self.state, repository.git
-        head = git.head()
-        prefix = repository.description(None if repository.working else head.commit).prefix
-        tree = git.read_commit(head.commit).tree if head.commit else ""
-        if self._old is not None and state.prefix != prefix:
-            self._forget()
-        raws = self._disk(repository, prefix, tree) if repository.worktree else {}
-        for path, _, entry in changed(
-            git.objects, _tree_id(git, state.tree, prefix), _tree_id(git, tree, prefix), 2
-        ):
-            place = f"{prefix}/{path}" if prefix else path
-            if repository.worktree is None:
-                raws[place] = entry_artifact(git.objects, place, entry)
-        state.prefix, state.commit, state.tree = prefix, head.commit or "", tree
-        state.problem = ""
-        self._take(raws)
-
-    def _forget(self) -> None:
-        """Begin anew, with artifacts in another place: the old ones are all gone."""
-        self.moved = True
-        self.state.tree = self.state.watch = ""
-        self.state.warnings = []
-
-    def _disk(self, repository: Repository, prefix: str, tree: str) -> dict[str, Raw | None]:
-        git, state = repository.git, self.state
-        old: Mapping[str, Signature] = {}
-        if state.watch:
-            old = read_watch(os.path.join(self._directory, state.watch))
-        scan = scan_disk(git.path, prefix, old)
-        touched = dict(scan.changed)
-        before, after = _tree_id(git, state.tree, prefix), _tree_id(git, tree, prefix)
-        for path, _, _ in changed(git.objects, before, after, 2):
-            place = f"{prefix}/{path}" if prefix else path
-            if place not in touched:
-                touched[place] = _from_disk(git.path, place)
-        touched.update(_sparse(repository, tree, prefix, touched))
-        watched = [*git.head_files(), os.path.join(git.git_directory, "info", "sparse-checkout")]
-        watched += [os.path.join(git.path, name) for name in ("cmr.yaml", "cmr.json")]
-        signatures = {**{path: signature(path) for path in watched}, **scan.signatures}
-        if repository.worktree is not None:
-            signatures[repository.worktree.journal_path] = ABSENT
-        state.watch = write_watch(self._directory, signatures)
-        committed = _tree_ids(git, tree, touched)
-        return {
-            path: raw and raw._replace(tree=raw.tree or committed[path])
-            for path, raw in touched.items()
-        }
-
-    def _take(self, raws: Mapping[str, Raw | None]) -> None:
-        state = self.state
-        state.warnings = [w for w in state.warnings if w[0] not in raws]
-        for path, raw in raws.items():
-            try:
-                self.changes[path] = record_of(raw, self.entry.alias) if raw else None
-            except (MetaError, Damaged) as error:
-                self.changes[path] = None
-                state.warnings.append([path, str(error)])
-
-
-def _identity(entry: Entry) -> tuple[str, str]:
-    return entry.uid, entry.path
-
-
 def _marked(home: str) -> set[int]:
     """The numbers of the bare repositories that are being changed, or were by a killed process."""
     return {int(name) for name in moves.others(home) if name.isdigit()}
@@ -375,65 +222,6 @@ def _silent(line: str) -> None:
     """Report nothing."""
 
 
-def _settle(repository: Repository, wait: bool) -> bool:
-    """Whether the repository is between changes, finishing that of a process that was killed."""
-    if not repository.unfinished:
-        return True
-    try:
-        with repository.locked(wait_seconds=-1 if wait else 0):
-            return True
-    except Busy:
-        return False  # a living process is at it: what was before still holds
-    except (CmgitError, OSError):
-        return wait  # it cannot be finished here: better what was before, if it is known
-
-
-def _tree_id(git: GitRepository, tree: str, path: str) -> str:
-    """The id of the directory at a path of a tree, or an empty string."""
-    entry = lookup(git.objects, tree, path)
-    return entry.oid if entry is not None and entry.is_tree else ""
-
-
-def _tree_ids(git: GitRepository, tree: str, paths: Iterable[str]) -> dict[str, str]:
-    """The same for many paths; what is common to them is read once."""
-    parents: dict[str, Tree] = {}
-    ids = {}
-    for path in paths:
-        parent, _, name = path.rpartition("/")
-        if parent not in parents:
-            parents[parent] = subtree(git.objects, tree, parent)
-        entry = parents[parent].get(name)
-        ids[path] = entry.oid if entry is not None and entry.is_tree else ""
-    return ids
-
-
-def _from_disk(root: str, path: str) -> Raw | None:
-    return disk_artifact(path, os.path.join(root, *path.split("/")))
-
-
-def _sparse(
-    repository: Repository, tree: str, prefix: str, touched: Mapping[str, Raw | None]
-) -> dict[str, Raw | None]:
-    """Artifacts that a sparse check-out leaves out of the disk: taken from the commit."""
-    git = repository.git
-    if repository.worktree is None or not os.path.exists(
-        os.path.join(git.git_directory, "info", "sparse-checkout")
-    ):
-        return {}
-    result = {}
-    for path in repository.worktree.left_out():
-        directory = path.rpartition("/")[0]
-        entry = lookup(git.objects, tree, directory)
-        if entry is not None and entry.is_tree and touched.get(directory) is None:
-            result[directory] = read_artifact(git.objects, directory, entry.oid)
-    depth = 2 + (len(prefix.split("/")) if prefix else 0)
-    return {
-        path: raw
-        for path, raw in result.items()
-        if len(path.split("/")) == depth and path.startswith(prefix)
-    }
-
-
 def _bury(
     segments: list[SegmentState],
     opened: list[Segment],
@@ -449,48 +237,6 @@ def _bury(
                 number = segment.locate(repository, path)
                 if number is not None:
                     state.dead.add(number)
-
-
-def inherit(directory: str, draft: Manifest) -> None:
-    """Give every artifact of a draft that has a ``_base`` the tags that it inherits now."""
-    index = Index(directory, draft)
-    old, again = [], []
-    for at, (segment, dead) in enumerate(index.segments):
-        for number in segment.postings(term("b", "")):
-            if number in dead:
-                continue
-            record, repository = segment.record(number), segment.repositories[number]
-            tags = _inherited_tags(index, record, repository, MAX_BASES)
-            if tags != record["tags"]:
-                old.append((at, number))
-                again.append((repository, {**record, "tags": tags}))
-    for at, number in old:  # only now: what is dead is no base either
-        draft.segments[at].dead.add(number)
-    if again:
-        draft.segments.append(write_segment(directory, again))
-
-
-def _inherited_tags(index: Index, record: Record, repository: int, limit: int) -> list[str]:
-    if "base" not in record:
-        return record["tags"]  # type: ignore[no-any-return]
-    base = find_base(index, record, repository) if limit else None
-    if base is None:
-        return record["own_tags"]  # type: ignore[no-any-return]
-    return join_tags(_inherited_tags(index, base[1], base[0], limit - 1), record["own_tags"])
-
-
-def find_base(index: Index, record: Record, repository: int) -> tuple[int, Record] | None:
-    """The artifact that ``base`` of a record names: in its own repository first, then in order."""
-    automation, artifact = parse_base(record["base"])
-    with suppress(CmgitError):
-        query = Query.parse(automation, artifact)
-        if not automation:
-            query.automation = Name(record["automation_alias"], record["automation_uid"])
-        hits = index.find(query)
-        hits.sort(key=lambda hit: hit.repository.number != repository)
-        for hit in hits:
-            return hit.repository.number, hit.record
-    return None
 
 
 def refresh(
@@ -509,7 +255,7 @@ def refresh(
     try:
         return Refresher(home, report, everything, publishing, moving, anew).run()
     except OSError as error:
-        if error.errno not in (*_READ_ONLY, *_FULL):
+        if error.errno not in (*_READ_ONLY, *NO_ROOM):
             raise
         return _in_memory(home, report, moving)
 

@@ -26,8 +26,8 @@ from pathlib import Path
 class Case:
     """A process to be timed.
 
-    ``prepare`` runs before each run and ``check`` after it, both untimed; ``check`` gets the
-    standard output and raises WrongWork when the process did not do what it is timed for.
+    ``prepare`` runs before each run and ``check`` after it, both untimed; ``check`` gets
+    what it printed (stdout, then stderr) and raises WrongWork when the process did not do what it is timed for.
     """
 
     name: str
@@ -72,7 +72,7 @@ def run_once(case: Case) -> float:
     spent = 1000 * (time.perf_counter() - start)
     if done.returncode:
         raise WrongWork(f"{case.name}: exit code {done.returncode}: {done.stdout}{done.stderr}")
-    case.check(done.stdout)
+    case.check(done.stdout + done.stderr)
     return spent
 
 

@@ -92,18 +92,23 @@ def cm_case(top: Path, work: Path) -> Case:
     home = top / "cm"
     home.mkdir()
     (home / "repos.json").write_text(json.dumps([str(work)]))
-    name = f"cm find script {TAGS}"
+    environment = {"CM_REPOS": str(home), "HOME": str(home)}
+    command = [script("cm"), "find", "script", TAGS]
+    run_once(Case("cm's index, which it tells of", command, environment=environment))
     return Case(
-        name,
-        [script("cm"), "find", "script", TAGS],
+        f"cm find script {TAGS}",
+        command,
         (PASS, f"cmgit find script {TAGS}"),
-        {"CM_REPOS": str(home), "HOME": str(home)},
+        environment,
         check=_lines(1),
     )
 
 
 def mlc_case(top: Path, work: Path) -> Case:
-    """The same question to mlc, with copies in its own format: other names of the meta files."""
+    """The same question to mlc, with copies in its own format: other names of the meta files.
+
+    It too keeps one artifact a UID.
+    """
     home = top / "mlc"
     home.mkdir()
     paths = [_in_mlc_format(home / name, work, uid) for name, uid in (WORK, ("bare", "f" * 16))]
@@ -113,6 +118,7 @@ def mlc_case(top: Path, work: Path) -> Case:
         [script("mlc"), "find", "script", TAGS],
         (PASS, f"cmgit find script {TAGS}"),
         {"MLC_REPOS": str(home), "HOME": str(home)},
+        check=lambda output: expect("hits", output.count("script/detect-os"), 1),
     )
 
 

@@ -188,9 +188,16 @@ class DiskScan:
         """Note an artifact whose directory or meta file is no longer there."""
         directory = os.path.dirname(place) if os.path.basename(place) in META_FILES else place
         path = os.path.relpath(directory, self.root).replace(os.sep, "/")
-        if path not in self.changed and not path.startswith(".."):
+        if path not in self.changed and self._may_be_artifact(path):
             seen = directory in self.signatures  # what the scan passed over is no artifact here
             self.changed[path] = disk_artifact(path, directory) if seen else None
+
+    def _may_be_artifact(self, path: str) -> bool:
+        """Whether a path is where artifacts are; the files of Git are watched too."""
+        before = self._prefix.split("/") if self._prefix else []
+        parts = path.split("/")
+        inside = parts[: len(before)] == before and len(parts) == len(before) + 2
+        return inside and ".git" not in parts and ".." not in parts
 
 
 def disk_artifact(path: str, place: str) -> Raw | None:

@@ -117,8 +117,9 @@ class Workspace:
         if at:
             from .history import index_at
 
+            self._check(self.index(), query)
             with index_at(self, at, query.repo) as index:
-                return self._ask(index, query)
+                return index.find(query)
         return self._ask(self.index(), query)
 
     def found_after(self, query: Query) -> list[Artifact]:
@@ -127,10 +128,13 @@ class Workspace:
         return [Artifact.from_hit(hit) for hit in self._ask(self._index, query)]
 
     def _ask(self, index: Index, query: Query) -> list[Hit]:
+        self._check(index, query)
+        return index.find(query)
+
+    def _check(self, index: Index, query: Query) -> None:
         if query.automation_repo:
             self._check_automation_repo(index, query)
         check_automation(index, query.automation)
-        return index.find(query)
 
     def _check_automation_repo(self, index: Index, query: Query) -> None:
         name = query.automation

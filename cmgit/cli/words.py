@@ -19,7 +19,8 @@ def translate(words: Sequence[str], read: Callable[[str], Mapping[str, Any]]) ->
         if word == "--":
             return result + list(words[at:])
         if word.startswith("@") and len(word) > 1:
-            result += _flags_of(read(word[1:]))
+            values = dict(read(word[1:]))
+            result += [*_names_of(values, first=not result), *_flags_of(values)]
         elif word.startswith("-") and len(word) > 2:
             result += _flag(word)
         elif not result:
@@ -27,6 +28,13 @@ def translate(words: Sequence[str], read: Callable[[str], Mapping[str, Any]]) ->
         else:
             result.append(word)
     return result
+
+
+def _names_of(values: dict[str, Any], first: bool) -> list[str]:
+    """The bare words that an input file holds, taken out of it; ``first``: none came before."""
+    names = [values.pop(key, None) for key in ("action", "automation", "artifact")]
+    names = [name for name in (names if first else names[1:]) if name]
+    return [str(name) for name in [*names, *(values.pop("artifacts", None) or [])]]
 
 
 _AS_IT_IS = "print-input"  # it shows how CM's grammar reads the very words

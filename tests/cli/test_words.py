@@ -97,3 +97,10 @@ def test_the_translation_means_the_same(names: list[str], options: list[str]) ->
     once = translate(words, nothing)
     assert parse_words(once) == parse_words(words)
     assert translate(once, nothing) == once
+
+
+def test_an_input_file_may_hold_the_bare_words():
+    """Action, automation and artifacts in a file stand where the file stands."""
+    values = {"action": "find", "automation": "script", "artifact": "a", "artifacts": ["b"], "x": 1}
+    assert translate(["@f"], lambda _: values) == ["find", "script", "a", "b", "--x=1"]
+    assert translate(["ls", "@f"], lambda _: values) == ["ls", "script", "a", "b", "--x=1"]

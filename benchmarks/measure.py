@@ -37,6 +37,7 @@ class Case:
     prepare: Callable[[], None] = lambda: None
     check: Callable[[str], None] = lambda output: None
     input: str = ""
+    directory: str | None = None  # to run in
 
 
 class WrongWork(Exception):
@@ -67,6 +68,7 @@ def run_once(case: Case) -> float:
         capture_output=True,
         text=True,
         env=environment(case),
+        cwd=case.directory,
         check=False,
     )
     spent = 1000 * (time.perf_counter() - start)

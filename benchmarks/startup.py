@@ -123,6 +123,7 @@ def mlc_case(top: Path, work: Path) -> Case:
         (PASS, f"cmgit find script {TAGS}"),
         {"MLC_REPOS": str(home), "HOME": str(home)},
         check=lambda output: expect("hits", output.count("script/detect-os"), 2),
+        directory=str(home),  # it leaves a log there
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -79,13 +80,24 @@ class GitRepository:
 
     @classmethod
     def init(cls, path: str, bare: bool = False) -> GitRepository:
-        """Make a new repository; the directory may hold files already."""
+        """Make a new repository; the directory may hold files already.
+
+        A ``.git`` is there when it is complete; what a killed process left of one is replaced.
+        """
         os.makedirs(path, exist_ok=True)
         check_room(path, lambda: _NEW_REPOSITORY)
         branch = DEFAULT_BRANCH.encode()
         if bare:
             return cls(Repo.init_bare(path, default_branch=branch))
-        return cls(Repo.init(path, default_branch=branch))
+        temporary = os.path.join(path, ".cmgit-init")
+        shutil.rmtree(temporary, ignore_errors=True)
+        os.mkdir(temporary)
+        try:
+            Repo.init(temporary, default_branch=branch).close()
+            os.rename(os.path.join(temporary, ".git"), os.path.join(path, ".git"))
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
+        return cls(Repo(path))
 
     @property
     def path(self) -> str:
@@ -203,7 +215,7 @@ class GitRepository:
             f"{who.name} <{who.email}>".encode(),
             who.time,
             who.zone,
-            message.splitlines()[0].encode(),
+            message.splitlines()[0].encode("utf-8", "surrogateescape"),
         )
         if self.bare and not os.path.exists(os.path.join(self.common_directory, "logs")):
             return  # Git keeps no reflog in a bare repository either

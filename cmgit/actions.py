@@ -7,15 +7,18 @@ and the flags. The answer has ``return`` (0 is success) and, on failure, ``error
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
+from itertools import islice
 from shlex import split
 from typing import Any
 
-from . import artifacts, repositories
+from . import artifacts, check, history, repositories
 from .artifact import Artifact
 from .errors import ActionNotFound, CmgitError, NotFound, UsageError
 from .grammar import Input, parse_words
 from .names import parse_object
 from .query import Query
+from .store.objects import ObjectID
 from .workspace import Workspace
 
 Output = dict[str, Any]
@@ -32,7 +35,7 @@ def access(
     """
     try:
         if isinstance(request, str):
-            request = split(request)
+            request = _split(request)
         given = dict(request) if isinstance(request, Mapping) else parse_words(request)
         output = run(workspace or Workspace(), given)
         if given.get("out") == "json":
@@ -40,8 +43,17 @@ def access(
         return {"return": 0, **output}
     except CmgitError as error:
         return failure(error)
+    except (TypeError, ValueError) as error:  # a value of a kind that no action takes
+        return failure(UsageError(f"the input makes no sense: {error}"))
     except OSError as error:
         return {"return": 1, "error": f"{error.filename or ''}: {error.strerror}", "hint": ""}
+
+
+def _split(line: str) -> list[str]:
+    try:
+        return split(line)
+    except ValueError as error:
+        raise UsageError(f"the command line {line!r} makes no sense: {error}") from None
 
 
 def failure(error: CmgitError) -> Output:
@@ -131,8 +143,19 @@ def targets(given: Input) -> str:
 # -- actions on artifacts -------------------------------------------------------------------------
 
 
+SORT_KEYS = ("alias", "uid", "automation_alias", "repo", "path")
+
+
 def _find(workspace: Workspace, given: Input) -> Output:
-    return {"list": select(workspace, given)}
+    found = select(workspace, given)
+    sort = str(given.get("sort") or "").replace("-", "_")
+    if sort:
+        if sort not in SORT_KEYS:
+            raise UsageError(f"cannot sort by {sort!r}", f"sort by one of {', '.join(SORT_KEYS)}")
+        found.sort(key=lambda artifact: str(getattr(artifact, sort)))
+    if given.get("limit") is not None:
+        found = found[: max(0, int(given["limit"]))]
+    return {"list": found}
 
 
 def _load(workspace: Workspace, given: Input) -> Output:
@@ -208,13 +231,14 @@ def _copy(workspace: Workspace, given: Input) -> Output:
 
 
 def _info(workspace: Workspace, given: Input) -> Output:
-    artifact = select_one(workspace, given)
+    artifact, at = select_one(workspace, given), str(given.get("at") or "")
     repository = workspace.repository(workspace.entry(artifact))
+    commit = ObjectID(artifact.commit) if at else None
     return {
         "artifact": artifact,
         "cid": artifact.cid,
-        "path": workspace.directory(artifact),
-        "files": sorted(repository.files(artifact.path)),
+        "path": workspace.directory(artifact, at),
+        "files": sorted(repository.files(artifact.path, commit)),
     }
 
 
@@ -230,7 +254,48 @@ def _version(workspace: Workspace, given: Input) -> Output:
 
 def _save(workspace: Workspace, given: Input) -> Output:
     repo = str(given.get("repo") or given.get("artifact") or "")
-    return {"paths": artifacts.save(workspace, repo, str(given.get("m") or ""))}
+    message = str(given.get("message") or given.get("m") or "")
+    return {"paths": artifacts.save(workspace, repo, message)}
+
+
+def _where(workspace: Workspace, given: Input) -> Output:
+    at = str(given.get("at") or "")
+    return {"list": [workspace.directory(found, at) for found in select_some(workspace, given)]}
+
+
+def _log(workspace: Workspace, given: Input) -> Output:
+    changes = history.log(workspace, select_one(workspace, given))
+    limit = int(given["limit"]) if given.get("limit") else None
+    return {"list": [change.to_dict() for change in islice(changes, limit)]}
+
+
+def _diff(workspace: Workspace, given: Input) -> Output:
+    old, new, *_ = [*map(str, given.get("artifacts") or []), "", ""]
+    if not old:
+        raise UsageError("a revision is needed", "cmgit diff script NAME OLD NEW")
+    artifact = select_one(workspace, {**given, "artifacts": []})
+    return {"diff": history.diff(workspace, artifact, old, new).decode("utf-8", "replace")}
+
+
+def _restore(workspace: Workspace, given: Input) -> Output:
+    words = [str(given.get(key) or "") for key in ("automation", "artifact", "at")]
+    return {"artifact": history.restore(workspace, *words)}
+
+
+def _cat(workspace: Workspace, given: Input) -> Output:
+    artifact = select_one(workspace, {**given, "artifacts": []})
+    file = str((given.get("artifacts") or [""])[0])
+    return {"data": history.cat(workspace, artifact, file, str(given.get("at") or ""))}
+
+
+def _reindex(workspace: Workspace, given: Input) -> Output:
+    index = check.reindex(workspace)
+    count = sum(state.live for state in index.manifest.segments)
+    return {"artifacts": count, "repositories": len(index.manifest.repositories)}
+
+
+def _check(workspace: Workspace, given: Input) -> Output:
+    return {"list": [asdict(finding) for finding in check.check(workspace)]}
 
 
 # -- actions on repositories ----------------------------------------------------------------------
@@ -302,16 +367,19 @@ def _detect_repo(workspace: Workspace, given: Input) -> Output:
 
 ALIASES = {
     "search": "find", "ls": "find", "list": "find", "delete": "rm", "move": "mv", "ren": "mv",
-    "rename": "mv", "copy": "cp",
+    "rename": "mv", "copy": "cp", "show": "info",
 }  # fmt: skip
 
 ARTIFACT_ACTIONS: dict[str, Action] = {
     "find": _find, "load": _load, "add": _add, "update": _update, "rm": _remove, "mv": _move,
     "cp": _copy, "info": _info, "save": _save, "print_input": _print_input, "version": _version,
+    "where": _where, "log": _log, "diff": _diff, "restore": _restore, "cat": _cat,
+    "reindex": _reindex, "check": _check,
 }  # fmt: skip
 
 REPOSITORY_ACTIONS: dict[str, Action] = {
     "find": _find_repos, "show": _find_repos, "where": _where_repo, "init": _init_repo,
     "add": _init_repo, "pull": _pull_repo, "rm": _remove_repo, "update": _update_repo,
-    "checkout": _checkout_repo, "detect": _detect_repo,
+    "checkout": _checkout_repo, "detect": _detect_repo, "info": _find_repos,
+    "reindex": _reindex, "save": _save, "check": _check,
 }  # fmt: skip

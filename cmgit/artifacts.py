@@ -18,6 +18,7 @@ from .registry import LOCAL, Entry
 from .repository import Change, File, Repository
 from .store.checkout import contained_link
 from .store.objects import EXECUTABLE, FILE, LINK
+from .store.worktree import index_operation
 from .workspace import Workspace
 
 
@@ -174,8 +175,8 @@ def read_source(path: str) -> dict[str, File]:
     directory is refused (UsageError), as is anything that is neither file, directory nor link.
     """
     path = os.path.abspath(os.path.expanduser(path))
-    if os.path.isfile(path):
-        return {os.path.basename(path): _read(path, os.path.basename(path))}
+    if os.path.isfile(path):  # a link that is named itself means what it names
+        return {os.path.basename(path): _read(os.path.realpath(path), os.path.basename(path))}
     if not os.path.isdir(path):
         raise NotFound(f"{path} is neither a file nor a directory")
     files = {}
@@ -308,17 +309,33 @@ def _again(workspace: Workspace, artifact: Artifact, entry: Entry | None = None)
 
 
 def remove(workspace: Workspace, artifacts: list[Artifact]) -> None:
-    """Remove artifacts, one commit a repository; ``cmgit restore`` brings them back."""
+    """Remove artifacts, one commit a repository; ``cmgit restore`` brings them back.
+
+    What is not committed yet is committed first. Files that Git ignores are gone for good.
+    """
     for entry, group in _by_repository(workspace, artifacts):
         names = [Name(artifact.alias, artifact.uid) for artifact in group]
         kind = Name(group[0].automation_alias, group[0].automation_uid)
-        with (
-            workspace.changing(entry) as repository,
-            repository.change(_message("rm", kind, names)) as change,
-        ):
+        with workspace.changing(entry) as repository:
             for artifact in group:
                 _check_still_there(repository, artifact)
-                change.remove(artifact.path)
+            _commit_pending(repository, group)
+            with repository.change(_message("rm", kind, names)) as change:
+                for artifact in group:
+                    change.remove(artifact.path)
+
+
+def _commit_pending(repository: Repository, artifacts: list[Artifact]) -> None:
+    """Commit what a person did to artifacts and did not save, so that the history has it."""
+    head = repository.git.head().commit
+    with repository.change(f"save {artifacts[0].name} before it is removed") as change:
+        for artifact in artifacts if repository.working else []:
+            before = repository.content(artifact.path, head) if head else {}
+            now = repository.content(artifact.path)
+            gone = [name for name in before if name not in now]
+            fresh = {name: entry for name, entry in now.items() if before.get(name) != entry}
+            edits = {f"{artifact.path}/{name}": fresh.get(name) for name in [*gone, *fresh]}
+            change.stage(edits, [index_operation(path, edits[path]) for path in edits])
 
 
 def _check_still_there(repository: Repository, artifact: Artifact) -> None:
@@ -371,6 +388,7 @@ def _move_across(
     with workspace.changing_all([source, to], moving=artifact.uid) as opened:
         old, new = opened[source.number], opened[to.number]
         _check_still_there(old, artifact)
+        _refuse_left_behind(old, artifact)
         path = _free_path(new, artifact, alias)
         message = f"mv {artifact.name} to {to.alias}"
         place = Place(source.number, artifact.path, content_tree(old, artifact.path))
@@ -388,6 +406,20 @@ def _move_across(
                 take_back(workspace.home, move, opened)
             raise
     return _again(workspace, artifact, to)
+
+
+def _refuse_left_behind(repository: Repository, artifact: Artifact) -> None:
+    """Raise UsageError for files that would be lost, because Git does not take them along."""
+    if repository.worktree is None:
+        return
+    taken = set(repository.files(artifact.path))
+    for name in repository.worktree.all_files(artifact.path):
+        if name not in taken:
+            raise UsageError(
+                f"{artifact.repo}/{artifact.path}/{name} is ignored by Git or in a repository of "
+                "its own, and would be lost",
+                "move it away or remove it first",
+            )
 
 
 def _graft(change: Change, source: Repository, artifact: Artifact, path: str, values: Meta) -> None:

@@ -6,15 +6,18 @@ import re
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta, timezone
+from itertools import islice
+from typing import NamedTuple
 
 from .artifact import Artifact
 from .errors import AlreadyExists, CmgitError, MetaError, NotFound, UsageError
 from .index.inherit import inherit
 from .index.lookup import Index
 from .index.manifest import Manifest, RepositoryState
+from .index.record import Record
 from .index.writer import write_segment
 from .meta.parse import chosen_files
 from .names import ANY, Name, parse_object
@@ -40,6 +43,17 @@ class Change:
 
     commit: Commit
     path: str
+
+    def to_dict(self) -> dict[str, str]:
+        """The values that ``log --json`` prints."""
+        zone = timezone(timedelta(seconds=self.commit.zone))
+        return {
+            "commit": self.commit.oid,
+            "author": self.commit.author,
+            "date": datetime.fromtimestamp(self.commit.time, zone).isoformat(),
+            "message": self.commit.message.strip(),
+            "path": self.path,
+        }
 
 
 def commit_at(git: GitRepository, at: str) -> ObjectID | None:
@@ -244,71 +258,97 @@ def cat(workspace: Workspace, artifact: Artifact, file: str, at: str = "") -> by
 # -- restore --------------------------------------------------------------------------------------
 
 
+class _Removed(NamedTuple):
+    """An artifact of the past: where it was, and when it was removed (seconds since 1970)."""
+
+    entry: Entry
+    path: str
+    tree: ObjectID
+    record: Record
+    time: int
+
+
 def restore(workspace: Workspace, automation: str, artifact: str, at: str = "") -> Artifact:
     """Bring back a removed artifact, as it last was or as it was at a revision or date.
 
-    Raises NotFound when the history holds none, AlreadyExists when it is there or its place is
-    taken.
+    It comes back in the repository where it was last. Raises NotFound when the history holds
+    none, AlreadyExists when it is there (under another name, maybe) or its place is taken.
     """
     repo, name = parse_object(artifact)
     query = Query(parse_object(automation)[1], name)
-    there = workspace.index().find(Query(query.automation, name, repo))
+    _refuse_present(workspace, Query(query.automation, name, repo))
+    found = [
+        removed
+        for entry in workspace.registry.find(repo)
+        for removed in _removed_from(workspace, entry, query, at, strict=bool(repo))
+    ]
+    if not found:
+        raise NotFound(
+            f"no repository ever held {automation} {artifact}",
+            "'cmgit find --at=DATE' shows what there was",
+        )
+    last = max(found, key=lambda removed: removed.time)
+    _refuse_present(workspace, Query(artifact=Name("", last.record["uid"])))
+    record = last.record
+    title = f"restore {record['automation_alias']} {record['alias']},{record['uid']}"
+    with workspace.changing(last.entry) as repository:
+        if repository.exists(last.path):
+            raise AlreadyExists(f"{last.entry.alias}/{last.path} is taken", "move it away first")
+        content = dict(walk(repository.git.objects, last.tree))
+        with repository.change(title) as change:
+            change.graft(last.path, content, repository.git.objects, chosen_files(content))
+    repo = Name(last.entry.alias, last.entry.uid)
+    return workspace.find(Query(artifact=Name("", record["uid"]), repo=repo))[0]
+
+
+def _refuse_present(workspace: Workspace, query: Query) -> None:
+    there = workspace.index().find(query)
     if there:
         raise AlreadyExists(
             f"{there[0].name()} is there", "'cmgit log' and 'cmgit diff' show its past"
         )
-    for entry in workspace.registry.find(repo):
-        try:
-            with workspace.changing(entry) as repository:
-                found = _removed(repository, query, at)
-                if found is None:
-                    continue
-                path, tree, record = found
-                if repository.exists(path):
-                    raise AlreadyExists(f"{entry.alias}/{path} is taken", "move it away first")
-                content = dict(walk(repository.git.objects, tree))
-                with repository.change(
-                    f"restore {record['automation_alias']} {record['alias']},{record['uid']}"
-                ) as change:
-                    last = chosen_files(content)
-                    change.graft(path, content, repository.git.objects, last)
-        except CmgitError as error:
-            if repo or not isinstance(error, NotFound):
-                raise
-            continue
-        wanted = Query(artifact=Name("", record["uid"]), repo=Name(entry.alias, entry.uid))
-        return workspace.find(wanted)[0]
-    raise NotFound(f"no repository ever held {automation} {artifact}", "see 'cmgit log'")
 
 
-def _removed(
-    repository: Repository, query: Query, at: str
-) -> tuple[str, ObjectID, dict[str, str]] | None:
-    """Path, tree and record of the newest artifact that matches and was removed."""
-    head = repository.git.head().commit
-    start = commit_at(repository.git, at) if at else head
+def _removed_from(
+    workspace: Workspace, entry: Entry, query: Query, at: str, strict: bool
+) -> list[_Removed]:
+    """What one repository removed of what is asked for, the newest; a broken repository is passed
+    over with a warning, unless it was named."""
+    try:
+        repository = Repository.open(entry.path, entry.alias)
+        with closing(repository.git):
+            return list(islice(_removed(repository, entry, query, at), 1))
+    except CmgitError as error:
+        if strict:
+            raise
+        if not isinstance(error, NotFound):
+            workspace.report(f"warning: {entry.alias}: {error}")
+        return []
+
+
+def _removed(repository: Repository, entry: Entry, query: Query, at: str) -> Iterator[_Removed]:
+    """The artifacts that match and were removed, newest first; with ``at``, those of then."""
+    git, head = repository.git, repository.git.head().commit
+    start = commit_at(git, at) if at else head
     if start is None:
-        return None
+        return
     if at:
-        prefix = _prefix_at(repository, start)
-        tree = repository.tree(start)
-        for raw in tree_artifacts(repository.git.objects, tree, prefix):
-            record = _matching(repository, query, raw.path, TreeEntry(0, ObjectID(raw.tree)))
+        then = git.read_commit(start)
+        for raw in tree_artifacts(git.objects, then.tree, _prefix_at(repository, start)):
+            tree = ObjectID(raw.tree)
+            record = _matching(repository, query, raw.path, TreeEntry(0, tree))
             if record:
-                return raw.path, ObjectID(raw.tree), record
-        return None
-    for commit in repository.git.commits(start):
+                yield _Removed(entry, raw.path, tree, record, then.time)
+        return
+    for commit in git.commits(start):
         for parent in commit.parents:
-            for path, entry in _vanished(repository, repository.git.read_commit(parent), commit):
-                record = _matching(repository, query, path, entry)
+            for path, old in _vanished(repository, git.read_commit(parent), commit):
+                record = _matching(repository, query, path, old)
                 if record:
-                    return path, entry.oid, record
-    return None
+                    yield _Removed(entry, path, old.oid, record, commit.time)
 
 
-def _matching(
-    repository: Repository, query: Query, path: str, entry: TreeEntry
-) -> dict[str, str] | None:
+def _matching(repository: Repository, query: Query, path: str, entry: TreeEntry) -> Record | None:
     if not entry.oid:
         return None
     raw = read_artifact(repository.git.objects, path, entry.oid)

@@ -13,7 +13,7 @@ from .meta.write import dump_yaml
 from .names import Name, check_alias, new_uid, parse_name
 from .registry import BARE, LOCAL, WORKING, Entry
 from .repository import DESCRIPTION_FILES, Description, Repository
-from .store.git import DEFAULT_BRANCH, GitRepository
+from .store.git import DEFAULT_BRANCH, PRIVATE_DIRECTORY, GitRepository
 from .store.locks import process_lock
 from .store.objects import ObjectID
 from .store.remote import (
@@ -36,8 +36,7 @@ def init(
 ) -> Entry:
     """Make a directory a working repository and register it.
 
-    Without a path it is ``NAME`` in the current directory's place of the caller's choice: the
-    command line passes one. Creates ``cmr.yaml`` and a Git repository where there are none; a
+    Creates ``cmr.yaml`` and a Git repository where there are none; a
     directory that has them is registered as it is. Raises AlreadyExists when the name is taken.
     """
     path = os.path.abspath(os.path.expanduser(path))
@@ -293,11 +292,13 @@ def checkout(workspace: Workspace, name: str, directory: str) -> Entry:
             os.rename(temporary, directory)
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
-    changed = replace(entry, kind=WORKING, path=directory)
-    with workspace.registry.change() as registry:
-        registry.remove(entry)
-        changed = registry.add(changed)
-    shutil.rmtree(entry.path)
+        changed = replace(entry, kind=WORKING, path=directory)
+        with workspace.registry.change() as registry:
+            registry.remove(entry)
+            changed = registry.add(changed)
+        trash = os.path.join(workspace.home, "repos", f"tmp-{entry.uid}")
+        os.rename(entry.path, trash)  # whoever waits for the lock finds nothing to change
+    shutil.rmtree(trash)
     workspace.index()
     return changed
 
@@ -305,9 +306,12 @@ def checkout(workspace: Workspace, name: str, directory: str) -> Entry:
 def _clone(repository: Repository, directory: str) -> None:
     os.makedirs(directory)
     git_directory = os.path.join(directory, ".git")
-    shutil.copytree(
-        repository.git.path, git_directory, ignore=shutil.ignore_patterns("cmgit", "*.lock")
-    )
+
+    def left_out(parent: str, names: list[str]) -> list[str]:
+        top = parent == repository.git.path
+        return [n for n in names if n.endswith(".lock") or (top and n == PRIVATE_DIRECTORY)]
+
+    shutil.copytree(repository.git.path, git_directory, ignore=left_out)
     plain = GitRepository.open(directory)
     config = plain.local_config()
     config.set((b"core",), b"bare", b"false")
@@ -329,6 +333,8 @@ def remove(workspace: Workspace, name: str, everything: bool = False) -> list[En
         raise NotFound(f"repository {name!r} not found", "see 'cmgit find repo'")
     if any(entry.uid == LOCAL.uid for entry in found):
         raise UsageError("local is always there; it cannot be removed", "remove what is in it")
+    if everything and any(os.path.islink(entry.path) for entry in found):
+        raise UsageError(f"{name} is a link; its files are not deleted", "leave out --all")
     with workspace.registry.change() as registry:
         for entry in found:
             registry.remove(entry)

@@ -113,8 +113,7 @@ class Repository:
         """The content of a file, now or in a commit; raises NotFound."""
         if self.worktree is not None and commit is None:
             try:
-                with open(self.worktree.absolute(path), "rb") as file:
-                    return file.read()
+                return self.worktree.read(path)
             except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
                 left_out = self.worktree.left_out().get(path)
                 if left_out is None:

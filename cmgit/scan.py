@@ -7,6 +7,7 @@ artifact and cannot be one is passed over; what should be one and cannot be read
 from __future__ import annotations
 
 import os
+import stat
 import time
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
@@ -218,6 +219,8 @@ def disk_artifact(path: str, place: str) -> Raw | None:
                 path, "", {}, f"/{name}:1: a symbolic link, which is not followed; make it a file"
             )
         try:
+            if not stat.S_ISREG(os.lstat(file).st_mode):  # opening a pipe would wait for ever
+                return Raw(path, "", {}, f"/{name}:1: not a file")
             if os.path.getsize(file) > MAX_META_BYTES:
                 return Raw(path, "", {}, f"/{name}:1: larger than {MAX_META_BYTES} bytes")
             with open(file, "rb") as stream:

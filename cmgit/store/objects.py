@@ -67,7 +67,7 @@ class ObjectStore(Protocol):
         """Add an object, to be kept by the next flush; readable at once. Returns its id."""
 
     def flush(self) -> None:
-        """Make every object that was put durable."""
+        """Write every object that was put, as durably as Git does."""
 
     def __contains__(self, oid: object) -> bool:
         """Whether the object is there."""

@@ -20,6 +20,8 @@ The journal (``cmgit/journal`` in the Git directory) is JSON: ``ref``, ``new`` (
 
 from __future__ import annotations
 
+import errno
+import json
 import os
 import shutil
 import stat
@@ -27,7 +29,6 @@ import time
 from collections.abc import Iterator
 from contextlib import suppress
 
-import orjson
 from dulwich.ignore import (
     IgnoreFilter,
     IgnoreFilterManager,
@@ -40,7 +41,7 @@ from dulwich.index import (
     read_submodule_head,
 )
 
-from ..errors import CmgitError
+from ..errors import CmgitError, GitError
 from .checkout import check_tree_path, contained_link, verify_object, write_blob
 from .convert import Converter
 from .git import GitRepository, Head
@@ -106,9 +107,28 @@ class WorkTree:
         executable = self._file_mode and found.st_mode & 0o100
         return self.put_file(path, data, EXECUTABLE if executable else FILE)
 
+    def read(self, path: str) -> bytes:
+        """The content of a file, or the target of a link; raises FileNotFoundError for others."""
+        target = self.absolute(path)
+        mode = os.lstat(target).st_mode
+        if stat.S_ISLNK(mode):
+            return os.fsencode(os.readlink(target))
+        if not stat.S_ISREG(mode):
+            raise FileNotFoundError(errno.ENOENT, "not a file", target)
+        with open(target, "rb") as file:
+            return file.read()
+
     def files(self, directory: str = "") -> Iterator[str]:
         """The files and links below a directory that Git would not ignore, sorted."""
         yield from self._files(directory, self._ignored())
+
+    def all_files(self, directory: str) -> Iterator[str]:
+        """Everything on the disk below a directory that is no directory, relative to it."""
+        top = self.absolute(directory)
+        for parent, directories, names in os.walk(top):
+            links = [d for d in directories if os.path.islink(os.path.join(parent, d))]
+            for name in [*names, *links]:
+                yield os.path.relpath(os.path.join(parent, name), top).replace(os.sep, "/")
 
     def _ignored(self) -> IgnoreFilterManager:
         """What Git ignores; ``info/exclude`` goes before the user's own file."""
@@ -171,6 +191,7 @@ class WorkTree:
         ``new`` is None when nothing changes in Git, as for files that were never committed.
         Returns False, with nothing changed, when the head is not the branch at ``old`` any more.
         """
+        self._refuse_links(operations)
         self.git.objects.flush()
         check_room(self.git.private_directory, lambda: self._size(operations))
         made = False
@@ -190,6 +211,21 @@ class WorkTree:
                 self._drop_journal()
         self._drop_journal()
         return True
+
+    def _refuse_links(self, operations: list[Operation]) -> None:
+        """Raise GitError for a path that a link leads elsewhere: nothing is changed through it."""
+        seen = {""}
+        for kind, *paths in operations:
+            for path in paths if kind in ("move", "remove") else paths[:1]:
+                parent = str(path).rpartition("/")[0]
+                while parent not in seen and kind not in ("stage", "unstage"):
+                    seen.add(parent)
+                    if os.path.islink(self.absolute(parent)):
+                        raise GitError(
+                            f"{self.absolute(parent)} is a link, which is not followed",
+                            "put a directory in its place",
+                        )
+                    parent = parent.rpartition("/")[0]
 
     def _size(self, operations: list[Operation]) -> int:
         """The bytes on the disk that the operations may take."""
@@ -233,7 +269,7 @@ class WorkTree:
     def _write_journal(self, journal: dict[str, object]) -> None:
         temporary = self.journal_path + ".tmp"
         with open(temporary, "wb") as file:
-            file.write(orjson.dumps(journal))
+            file.write(json.dumps(journal).encode())  # ASCII: names need not be UTF-8
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, self.journal_path)
@@ -247,10 +283,10 @@ class WorkTree:
         self.git.release_dead_locks()
         try:
             with open(self.journal_path, "rb") as file:
-                journal = orjson.loads(file.read())
+                journal = json.loads(file.read())
         except FileNotFoundError:
             return False
-        except orjson.JSONDecodeError:  # not what was written here: nothing can be made of it
+        except ValueError:  # not what was written here: nothing can be made of it
             self._drop_journal()
             return True
         if self.git.ref(journal["ref"]) == journal["new"]:
@@ -316,7 +352,12 @@ class WorkTree:
             # out of sight first, so that nobody sees it half removed
             trash = os.path.join(self.git.private_directory, f"trash-{time.monotonic_ns()}")
             os.makedirs(self.git.private_directory, exist_ok=True)
-            os.rename(target, trash)
+            try:
+                os.rename(target, trash)
+            except OSError as error:
+                if error.errno != errno.EXDEV:  # a Git directory on another file system
+                    raise
+                _delete(target)
         for name in os.listdir(self.git.private_directory):
             if name.startswith("trash-"):
                 _delete(os.path.join(self.git.private_directory, name))
@@ -348,7 +389,7 @@ class WorkTree:
         for path, entry in wanted.items():
             old = entries.get(path)
             if old is None or (old.sha.decode("ascii"), old.mode) != (entry.oid, entry.mode):
-                operations.append(["stage", path, entry.oid, entry.mode])
+                operations.append(index_operation(path, entry))
         return edits, operations
 
     def left_out(self) -> dict[str, TreeEntry]:
@@ -397,6 +438,11 @@ class WorkTree:
         if now is not None and not self._file_mode and {now.mode, entry.mode} == {FILE, EXECUTABLE}:
             return now._replace(mode=entry.mode)
         return now
+
+
+def index_operation(path: str, entry: TreeEntry | None) -> Operation:
+    """The operation that makes the index say what a path is, or that it is gone."""
+    return ["unstage", path] if entry is None else ["stage", path, entry.oid, entry.mode]
 
 
 def _size_of(path: str) -> int:

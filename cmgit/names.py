@@ -158,6 +158,8 @@ def alias_problem(alias: str) -> str:
         return "it starts with an invisible character"
     if alias.casefold() == "git~1":
         return "Windows has it as a name of '.git'"
+    if any(char.isspace() for char in alias):
+        return "it holds a space, so that it is no single word"
     if alias != alias.strip() or alias.endswith("."):
         return "it starts or ends with a space, or ends with a dot"
     if alias.casefold().split(".")[0] in _RESERVED:

@@ -143,7 +143,6 @@ def test_uids() -> None:
         "get_cuda.v2",
         "naïve",
         "数据",
-        "with space",
         "console",
         "com10",
         "x.nul",

@@ -5,16 +5,17 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from difflib import get_close_matches
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 
+from .. import __version__
 from ..actions import ALIASES
 from ..errors import ActionNotFound, UsageError
 from ..grammar import read_input_file
 from .complete import join_words
-from .output import guarded
+from .output import guarded, out
 from .words import translate
 
 
@@ -59,8 +60,21 @@ app = typer.Typer(
 )
 
 
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        out.line(__version__)
+        raise typer.Exit
+
+
 @app.callback()
-def _top() -> None:
+def _top(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Print the version."
+        ),
+    ] = False,
+) -> None:
     """A Git-native collective database of reusable artifacts.
 
     Words: cmgit ACTION AUTOMATION [REPO:]ARTIFACT --flags. A name may be an alias, a UID,

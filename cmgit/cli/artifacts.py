@@ -12,6 +12,7 @@ from ..artifact import Artifact
 from ..errors import NotFound, UsageError
 from ..grammar import Input, set_flag
 from ..names import ANY, parse_object
+from ..workspace import Workspace
 from . import here
 from .app import app, finish
 from .complete import complete_artifact, complete_automation, complete_repo, complete_tags
@@ -51,8 +52,6 @@ Json = Annotated[bool, typer.Option("--json", help="JSON instead of text.")]
 Out = Annotated[str, typer.Option(help="'json' prints the whole return dict.")]
 Free = {"allow_extra_args": True, "ignore_unknown_options": True}
 
-_SORT_KEYS = ("alias", "uid", "automation_alias", "repo", "path")
-
 
 @app.command("find", epilog="Examples: cmgit find script --tags=detect,os; cmgit find '*' --count")
 def find(
@@ -63,7 +62,7 @@ def find(
     at: At = "",
     limit: Annotated[int | None, typer.Option(min=0, help="At most this many.")] = None,
     count: Annotated[bool, typer.Option("--count", help="Only how many there are.")] = False,
-    sort: Annotated[str, typer.Option(help=f"By one of: {', '.join(_SORT_KEYS)}.")] = "",
+    sort: Annotated[str, typer.Option(help=f"By one of: {', '.join(actions.SORT_KEYS)}.")] = "",
     path: Annotated[bool, typer.Option("--path", help="Print directories, as cm does.")] = False,
     json: Json = False,
     out_format: Annotated[str, typer.Option("--out", help="'json': the return dict.")] = "",
@@ -73,17 +72,14 @@ def find(
 ) -> None:
     """Find artifacts (also: search, ls, list). Prints the words that name each."""
     workspace = open_workspace()
-    if sort and sort.replace("-", "_") not in _SORT_KEYS:
-        raise UsageError(f"cannot sort by {sort!r}", f"sort by one of {', '.join(_SORT_KEYS)}")
-    given = _given(automation, names, tags=tags, repo=repo, at=at)
-    found = actions.select(workspace, given)
+    if out_format not in ("", "json"):
+        raise UsageError(f"no output format {out_format!r}", "the one there is, is json")
+    given = _given(automation, names, tags=tags, repo=repo, at=at, sort=sort)
+    found = actions.run(workspace, {"action": "find", **given, "limit": limit})["list"]
+    _warn_of_unknown_repositories(workspace, [repo and f"{repo.rstrip(':')}:", *(names or [])])
     warnings = workspace.warnings(parse_object(repo.rstrip(":"))[1] if repo else ANY)
     for warning in warnings:
         out.warn(warning)
-    if sort:
-        found.sort(key=lambda artifact: str(getattr(artifact, sort.replace("-", "_"))))
-    if limit is not None:
-        found = found[:limit]
     if count:
         out.line(str(len(found)))
     elif out_format == "json":
@@ -96,6 +92,14 @@ def find(
         out.lines(artifact.name for artifact in found)
     if strict:
         finish(_strict_code(found, warnings))
+
+
+def _warn_of_unknown_repositories(workspace: Workspace, names: list[str]) -> None:
+    """Say which repositories of the names there are none of: nothing found is no error."""
+    for name in names:
+        repo = parse_object(name)[0]
+        if repo and not workspace.registry.find(repo):
+            out.warn(f"no repository is called {str(repo)!r}; see 'cmgit find repo'")
 
 
 def _strict_code(found: list[Artifact], warnings: list[str]) -> int:
@@ -182,7 +186,7 @@ def add(
         str,
         typer.Argument(help="[REPO:]ALIAS; the default is local:UID.", parser=here.artifact),
     ] = "",
-    tags: Tags = "",
+    tags: Annotated[str, typer.Option(help="Its tags, with commas.")] = "",
     yaml: Annotated[bool, typer.Option("--yaml", help="Write _cm.yaml, not _cm.json.")] = False,
     source: Annotated[str, typer.Option("--from", help="A file or directory to take in.")] = "",
     json: Json = False,
@@ -229,7 +233,10 @@ def remove(
     force: Annotated[bool, typer.Option("-f", "--force", help="Do not ask.")] = False,
     json: Json = False,
 ) -> None:
-    """Remove artifacts (also: delete), in one commit; cmgit restore brings them back."""
+    """Remove artifacts (also: delete), in one commit; cmgit restore brings them back.
+
+    What is not committed yet is committed first; files that Git ignores are gone for good.
+    """
     workspace = open_workspace()
     found = actions.select_some(workspace, _given(automation, names, tags=tags))
     if not force and not confirm(f"Remove {', '.join(a.name for a in found[:5])}?"):
@@ -269,10 +276,11 @@ def info(
     automation: Automation,
     artifact: OneArtifact = "",
     tags: Tags = "",
+    at: At = "",
     json: Json = False,
 ) -> None:
-    """Print the identity of an artifact, its directory and its files."""
-    given = _given(automation, [artifact], tags=tags)
+    """Print the identity of an artifact, its directory and its files (also: show)."""
+    given = _given(automation, [artifact], tags=tags, at=at)
     output = actions.run(open_workspace(), {"action": "info", **given})
     lines = [f"CID = {output['cid']}", f"path = {output['path']}", "files ="]
     show(output, lines + [f"  {name}" for name in output["files"]], json)
@@ -284,14 +292,12 @@ def where(
     names: Artifacts = None,
     tags: Tags = "",
     at: At = "",
+    json: Json = False,
 ) -> None:
     """Print the directory of each artifact."""
-    workspace = open_workspace()
-    given = _given(automation, names, tags=tags, at=at)
-    found = actions.select(workspace, given)
-    if not found:
-        workspace.only(found, f"{automation} {' '.join(names or [])}")
-    out.lines(workspace.directory(artifact, at) for artifact in found)
+    given = _given(automation, names or ["*"], tags=tags, at=at)
+    output = actions.run(open_workspace(), {"action": "where", **given})
+    show(output, output["list"], json)
 
 
 @app.command("save", epilog="Example: cmgit save myrepo -m 'new results'")

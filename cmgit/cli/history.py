@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta, timezone
 from typing import Annotated
 
 import typer
@@ -29,22 +28,13 @@ def log(
     given = {"automation": automation, "artifact": artifact, "at": at}
     found = actions.select_one(workspace, given)
     for number, change in enumerate(history.log(workspace, found), 1):
-        commit = change.commit
-        zone = timezone(timedelta(seconds=commit.zone))
-        when = datetime.fromtimestamp(commit.time, zone)
+        values = change.to_dict()
         if json:
-            out.json(
-                {
-                    "commit": commit.oid,
-                    "author": commit.author,
-                    "date": when.isoformat(),
-                    "message": commit.message.strip(),
-                    "path": change.path,
-                }
-            )
+            out.json(values)
         else:
-            title = (commit.message.splitlines() or [""])[0]
-            out.line(f"{commit.oid[:12]} {when:%Y-%m-%d %H:%M} {commit.author}: {title}")
+            title = (values["message"].splitlines() or [""])[0]
+            when = values["date"][:16].replace("T", " ")
+            out.line(f"{values['commit'][:12]} {when} {values['author']}: {title}")
         if number == limit:
             break
 

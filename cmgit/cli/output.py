@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import sys
 from collections.abc import Callable, Iterable, Mapping
@@ -32,6 +33,8 @@ class Output:
         if isinstance(text, str):
             text = text.encode("utf-8", "surrogateescape")
         self.quiet()
+        if sys.stdout is None:
+            raise CmgitError("stdout is closed")
         try:
             sys.stdout.buffer.write(text)
             sys.stdout.buffer.flush()
@@ -52,12 +55,11 @@ class Output:
 
     def json(self, value: Any) -> None:
         """Write one value as JSON on one line."""
-        self.data(orjson.dumps(value, option=orjson.OPT_APPEND_NEWLINE, default=_plain))
+        self.data(_encode(value, orjson.OPT_APPEND_NEWLINE))
 
     def answer(self, value: Mapping[str, Any]) -> None:
         """Write a whole return dict as indented JSON (``--out=json``)."""
-        options = orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE
-        self.data(orjson.dumps(value, option=options, default=_plain))
+        self.data(_encode(value, orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
 
     def meta(self, value: dict[str, Any], yaml: bool) -> None:
         """Write a meta description: sorted JSON, or YAML."""
@@ -103,6 +105,14 @@ class Output:
         if self._status is not None:
             self._status.stop()
             self._status = None
+
+
+def _encode(value: Any, options: int) -> bytes:
+    try:
+        return orjson.dumps(value, option=options, default=_plain)
+    except TypeError:  # names of files that are not UTF-8: escaped, as Python has them
+        indent = 2 if options & orjson.OPT_INDENT_2 else None
+        return json.dumps(value, indent=indent, default=_plain).encode() + b"\n"
 
 
 def _plain(value: Any) -> Any:

@@ -75,7 +75,7 @@ def _answer(index: Index, names: list[str], flags: dict[str, str]) -> int | None
     query = Query.parse(
         names[0], names[1] if len(names) > 1 else "", flags.get("tags", ""), flags.get("repo", "")
     )
-    if query.automation_repo:
+    if query.automation_repo or not index.repository_numbers(query.repo):
         return None
     check_automation(index, query.automation)
     return write(lines(index, query, flags))

@@ -56,7 +56,7 @@ class Index:
 
     def find(self, query: Query) -> list[Hit]:
         """All matches: repositories in their order, then by automation and artifact directory."""
-        numbers = self._repository_numbers(query.repo)
+        numbers = self.repository_numbers(query.repo)
         hits = []
         for segment, dead in self.segments:
             for number in segment.candidates(query):
@@ -76,7 +76,8 @@ class Index:
     def _order(self, repository: int, path: str) -> tuple[int, list[str]]:
         return (self._position[repository], path.split("/"))
 
-    def _repository_numbers(self, name: Name) -> set[int]:
+    def repository_numbers(self, name: Name) -> set[int]:
+        """The numbers of the repositories that go by a name."""
         return {
             repo.number for repo in self.manifest.repositories if name.accepts(repo.alias, repo.uid)
         }

@@ -129,7 +129,10 @@ def test_repo(either: Path) -> None:
         ["--repo=de?o"],
     ):
         assert good("find", "script", *words).names == ["a", "b", "detect-os"], words
-    assert good("find", "script", "--repo=nosuch").out == ""
+    for words in (["--repo=nosuch"], ["nosuch:"]):
+        answer = run("find", "script", *words)
+        assert (answer.code, answer.out) == (0, "")
+        assert "no repository is called 'nosuch'" in answer.err
 
 
 def test_tags(either: Path) -> None:

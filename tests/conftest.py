@@ -8,8 +8,13 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from cmgit.workspace import Workspace
+
+# a loaded machine is no failure
+settings.register_profile("cmgit", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("cmgit")
 
 Git = Callable[..., str]
 """``git(directory, *words)`` runs the real Git there and returns what it printed."""

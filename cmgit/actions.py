@@ -12,7 +12,7 @@ from itertools import islice
 from shlex import split
 from typing import Any
 
-from . import artifacts, check, history, repositories
+from . import artifacts, check, history, removed, repositories
 from .artifact import Artifact
 from .errors import ActionNotFound, CmgitError, NotFound, UsageError
 from .grammar import Input, parse_words
@@ -279,7 +279,7 @@ def _diff(workspace: Workspace, given: Input) -> Output:
 
 def _restore(workspace: Workspace, given: Input) -> Output:
     words = [str(given.get(key) or "") for key in ("automation", "artifact", "at")]
-    return {"artifact": history.restore(workspace, *words)}
+    return {"artifact": removed.restore(workspace, *words)}
 
 
 def _cat(workspace: Workspace, given: Input) -> Output:

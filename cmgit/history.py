@@ -1,4 +1,4 @@
-"""The past of artifacts: log, diff, restore, and the database as it was."""
+"""The past of artifacts: log, diff, and the database as it was."""
 
 from __future__ import annotations
 
@@ -6,22 +6,18 @@ import re
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
-from itertools import islice
-from typing import NamedTuple
 
 from .artifact import Artifact
-from .errors import AlreadyExists, CmgitError, MetaError, NotFound, UsageError
+from .errors import MetaError, NotFound, UsageError
 from .index.inherit import inherit
 from .index.lookup import Index
 from .index.manifest import Manifest, RepositoryState
-from .index.record import Record
 from .index.writer import write_segment
 from .meta.parse import chosen_files
-from .names import ANY, Name, parse_object
-from .query import Query
+from .names import ANY, Name
 from .registry import Entry
 from .repository import Repository
 from .scan import read_artifact, record_of, tree_artifacts
@@ -30,7 +26,7 @@ from .store.dates import approximate_date
 from .store.diff import tree_diff
 from .store.git import GitRepository
 from .store.objects import ObjectID, TreeEntry
-from .store.trees import changed, lookup, walk
+from .store.trees import changed, lookup
 from .workspace import Workspace
 
 _DATE = re.compile(r"^\d{4}-\d\d|[ :]|^(now|today|yesterday)$")
@@ -116,7 +112,7 @@ def _state_at(
     repository = Repository.open(entry.path, entry.alias)
     commit = commit_at(repository.git, at)
     tree = repository.git.read_commit(commit).tree if commit else ""
-    prefix = _prefix_at(repository, commit)
+    prefix = prefix_at(repository, commit)
     records = []
     for raw in tree_artifacts(repository.git.objects, tree, prefix):
         try:
@@ -131,7 +127,8 @@ def _state_at(
     return state, records
 
 
-def _prefix_at(repository: Repository, commit: ObjectID | None) -> str:
+def prefix_at(repository: Repository, commit: ObjectID | None) -> str:
+    """The sub-directory that held the artifacts at a commit."""
     if commit is None:
         return ""
     try:
@@ -186,18 +183,18 @@ def _log(repository: Repository, uid: str, path: str, head: ObjectID) -> Iterato
 
 def _renamed_from(repository: Repository, uid: str, parent: Commit, commit: Commit) -> str:
     """Where an artifact that appears in a commit was before: among what the commit removed."""
-    for path, entry in _vanished(repository, parent, commit):
+    for path, entry in vanished(repository, parent, commit):
         if _uid_of(repository, path, entry) == uid:
             return path
     return ""
 
 
-def _vanished(
+def vanished(
     repository: Repository, parent: Commit, commit: Commit
 ) -> Iterator[tuple[str, TreeEntry]]:
     """The directories of artifacts that a parent has and a commit does not."""
     git = repository.git
-    prefix = _prefix_at(repository, parent.oid)
+    prefix = prefix_at(repository, parent.oid)
     depth = 2 + (len(prefix.split("/")) if prefix else 0)
     for path, before, after in changed(git.objects, parent.tree, commit.tree, depth):
         if before is not None and before.is_tree and (after is None or not after.is_tree):
@@ -231,7 +228,7 @@ def _tree_at(repository: Repository, artifact: Artifact, at: str) -> ObjectID | 
     entry = lookup(repository.git.objects, tree, artifact.path)
     if entry is not None and _uid_of(repository, artifact.path, entry) == artifact.uid:
         return entry.oid
-    prefix = _prefix_at(repository, commit)
+    prefix = prefix_at(repository, commit)
     for raw in tree_artifacts(repository.git.objects, tree, prefix):
         found = TreeEntry(0, ObjectID(raw.tree))
         if raw.tree and _uid_of(repository, raw.path, found) == artifact.uid:
@@ -253,111 +250,3 @@ def cat(workspace: Workspace, artifact: Artifact, file: str, at: str = "") -> by
     if any(part in ("", ".", "..", ".git") for part in parts):
         raise UsageError(f"{file!r} is not a path inside an artifact")
     return repository.read_file(f"{artifact.path}/{file}", commit)
-
-
-# -- restore --------------------------------------------------------------------------------------
-
-
-class _Removed(NamedTuple):
-    """An artifact of the past: where it was, and when it was removed (seconds since 1970)."""
-
-    entry: Entry
-    path: str
-    tree: ObjectID
-    record: Record
-    time: int
-
-
-def restore(workspace: Workspace, automation: str, artifact: str, at: str = "") -> Artifact:
-    """Bring back a removed artifact, as it last was or as it was at a revision or date.
-
-    It comes back in the repository where it was last. Raises NotFound when the history holds
-    none, AlreadyExists when it is there (under another name, maybe) or its place is taken.
-    """
-    repo, name = parse_object(artifact)
-    query = Query(parse_object(automation)[1], name)
-    _refuse_present(workspace, Query(query.automation, name, repo))
-    found = [
-        removed
-        for entry in workspace.registry.find(repo)
-        for removed in _removed_from(workspace, entry, query, at, strict=bool(repo))
-    ]
-    if not found:
-        raise NotFound(
-            f"no repository ever held {automation} {artifact}",
-            "'cmgit find --at=DATE' shows what there was",
-        )
-    last = max(found, key=lambda removed: removed.time)
-    _refuse_present(workspace, Query(artifact=Name("", last.record["uid"])))
-    record = last.record
-    title = f"restore {record['automation_alias']} {record['alias']},{record['uid']}"
-    with workspace.changing(last.entry) as repository:
-        if repository.exists(last.path):
-            raise AlreadyExists(f"{last.entry.alias}/{last.path} is taken", "move it away first")
-        content = dict(walk(repository.git.objects, last.tree))
-        with repository.change(title) as change:
-            change.graft(last.path, content, repository.git.objects, chosen_files(content))
-    repo = Name(last.entry.alias, last.entry.uid)
-    return workspace.find(Query(artifact=Name("", record["uid"]), repo=repo))[0]
-
-
-def _refuse_present(workspace: Workspace, query: Query) -> None:
-    there = workspace.index().find(query)
-    if there:
-        raise AlreadyExists(
-            f"{there[0].name()} is there", "'cmgit log' and 'cmgit diff' show its past"
-        )
-
-
-def _removed_from(
-    workspace: Workspace, entry: Entry, query: Query, at: str, strict: bool
-) -> list[_Removed]:
-    """What one repository removed of what is asked for, the newest; a broken repository is passed
-    over with a warning, unless it was named."""
-    try:
-        repository = Repository.open(entry.path, entry.alias)
-        with closing(repository.git):
-            return list(islice(_removed(repository, entry, query, at), 1))
-    except CmgitError as error:
-        if strict:
-            raise
-        if not isinstance(error, NotFound):
-            workspace.report(f"warning: {entry.alias}: {error}")
-        return []
-
-
-def _removed(repository: Repository, entry: Entry, query: Query, at: str) -> Iterator[_Removed]:
-    """The artifacts that match and were removed, newest first; with ``at``, those of then."""
-    git, head = repository.git, repository.git.head().commit
-    start = commit_at(git, at) if at else head
-    if start is None:
-        return
-    if at:
-        then = git.read_commit(start)
-        for raw in tree_artifacts(git.objects, then.tree, _prefix_at(repository, start)):
-            tree = ObjectID(raw.tree)
-            record = _matching(repository, query, raw.path, TreeEntry(0, tree))
-            if record:
-                yield _Removed(entry, raw.path, tree, record, then.time)
-        return
-    for commit in git.commits(start):
-        for parent in commit.parents:
-            for path, old in _vanished(repository, git.read_commit(parent), commit):
-                record = _matching(repository, query, path, old)
-                if record:
-                    yield _Removed(entry, path, old.oid, record, commit.time)
-
-
-def _matching(repository: Repository, query: Query, path: str, entry: TreeEntry) -> Record | None:
-    if not entry.oid:
-        return None
-    raw = read_artifact(repository.git.objects, path, entry.oid)
-    try:
-        record = record_of(raw, repository.alias) if raw else None
-    except MetaError:
-        return None
-    if record and query.accepts(
-        record["alias"], record["uid"], record["automation_alias"], record["automation_uid"], ()
-    ):
-        return record
-    return None

@@ -10,7 +10,7 @@ import sys
 import pytest
 
 import cmgit
-from cmgit import artifacts, history, repositories
+from cmgit import artifacts, history, removed, repositories
 from cmgit.errors import AlreadyExists, GitError, UsageError
 from tests.conftest import write_files
 
@@ -41,7 +41,7 @@ def test_what_rm_removes_comes_back_with_pending_edits(workspace, two, git):
     found = workspace.add("note", "p:w")
     (two / "p" / "note" / "w" / "results.txt").write_text("data")
     artifacts.remove(workspace, [found])
-    history.restore(workspace, "note", "w")
+    removed.restore(workspace, "note", "w")
     assert (two / "p" / "note" / "w" / "results.txt").read_text() == "data"
     assert git(two / "p", "status", "--porcelain") == ""
 
@@ -53,7 +53,7 @@ def test_an_artifact_made_by_hand_comes_back_too(workspace, two):
         source, {"_cm.yaml": "alias: hand\nuid: 0123456789abcdef\nautomation_alias: note\n"}
     )
     artifacts.remove(workspace, workspace.find("note", "hand"))
-    assert history.restore(workspace, "note", "hand").uid == "0123456789abcdef"
+    assert removed.restore(workspace, "note", "hand").uid == "0123456789abcdef"
 
 
 def test_checkout_keeps_branches_named_cmgit(workspace, make_repo, git, tmp_path):
@@ -87,12 +87,12 @@ def test_restore_knows_what_was_renamed_and_where_it_was_last(workspace, two, mo
     """A renamed artifact is there; one that was moved and removed comes back from the last place."""
     artifacts.move(workspace, workspace.add("note", "p:ra"), "rb")
     with pytest.raises(AlreadyExists, match="rb"):
-        history.restore(workspace, "note", "ra")
+        removed.restore(workspace, "note", "ra")
     moved = artifacts.move(workspace, workspace.add("note", "p:m", meta={"v": 1}), "o:")
     changed = artifacts.update(workspace, [moved], {"v": 2})
     monkeypatch.setenv("GIT_COMMITTER_DATE", "2100-01-01T00:00:00+00:00")  # later, in seconds too
     artifacts.remove(workspace, changed)
-    back = history.restore(workspace, "note", "m")
+    back = removed.restore(workspace, "note", "m")
     assert (back.repo, workspace.load(back)["v"]) == ("o", 2)
 
 
@@ -100,7 +100,7 @@ def test_restore_passes_over_a_broken_repository(workspace, two):
     """The others are still asked."""
     artifacts.remove(workspace, [workspace.add("note", "o:r")])
     (two / "p" / ".git" / "HEAD").write_text("garbage\n")
-    assert history.restore(workspace, "note", "r").repo == "o"
+    assert removed.restore(workspace, "note", "r").repo == "o"
 
 
 def test_nothing_is_written_through_a_link(workspace, two):

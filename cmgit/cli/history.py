@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from .. import actions, history
+from .. import actions, history, removed
 from ..errors import UsageError
 from . import here
 from .app import app
@@ -62,7 +62,7 @@ def restore(
     json: Json = False,
 ) -> None:
     """Bring back a removed artifact, in one commit."""
-    artifact_ = history.restore(open_workspace(), automation, artifact, at)
+    artifact_ = removed.restore(open_workspace(), automation, artifact, at)
     show({"artifact": artifact_}, [artifact_.name], json)
 
 

@@ -4,12 +4,22 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from .artifact import Artifact
 from .errors import AlreadyExists, CmgitError, NotFound, UsageError
 from .meta.merge import merge
-from .meta.parse import IDENTITY_KEYS, Meta, chosen_files, parse_file, parse_meta
+from .meta.parse import (
+    IDENTITY_KEYS,
+    META_FILES,
+    Identity,
+    Meta,
+    chosen_files,
+    parse_file,
+    parse_meta,
+)
 from .meta.write import dump_file, edit_file
 from .moves import Move, Place, begin, content_tree, take_back
 from .names import Name, check_alias, is_uid, new_uid, parse_name, parse_object, same_word
@@ -17,7 +27,7 @@ from .query import Query, split_tags
 from .registry import LOCAL, Entry
 from .repository import Change, File, Repository
 from .store.checkout import contained_link
-from .store.objects import EXECUTABLE, FILE, LINK
+from .store.objects import EXECUTABLE, FILE, LINK, ObjectID
 from .store.worktree import index_operation
 from .workspace import Workspace
 
@@ -245,14 +255,13 @@ def _update(
     replace: bool,
     replace_lists: bool,
 ) -> None:
-    files, where = meta_files(repository, artifact), f"{artifact.repo}/{artifact.path}"
-    old = parse_meta(files, where)
+    files, old = read_meta(repository, artifact)
     under = {key: old[key] for key in IDENTITY_KEYS if key in old} if replace else old
     new = merge(under, changes, "replace" if replace_lists else "unique")
     if tags:
         new["tags"] = list(dict.fromkeys([*split_tags(new.get("tags") or []), *tags]))
     if new != old:
-        _write_meta(change, artifact.path, files, new, where)
+        _write_meta(change, artifact.path, files, new, f"{artifact.repo}/{artifact.path}")
 
 
 def _write_meta(
@@ -273,17 +282,39 @@ def _write_meta(
         change.write(f"{path}/{top}", edit_file(top, files[top], rest, f"{where}/{top}"))
 
 
-def meta_files(repository: Repository, artifact: Artifact) -> dict[str, bytes]:
-    """The bytes of the meta files of an artifact, by name; raises NotFound."""
-    names = chosen_files(set(repository.names(artifact.path)))
-    if not names:
-        raise NotFound(f"{artifact.repo}/{artifact.path} has no meta file any more")
-    return {name: repository.read_file(f"{artifact.path}/{name}") for name in names}
+class MetaFiles(NamedTuple):
+    """The bytes of the meta files of an artifact, by name, and what they say together."""
+
+    files: dict[str, bytes]
+    meta: Meta
 
 
-def _top_file(repository: Repository, artifact: Artifact) -> tuple[str, bytes]:
-    """The meta file that is laid over others, and its bytes."""
-    return list(meta_files(repository, artifact).items())[-1]
+def read_meta(
+    repository: Repository, artifact: Artifact, commit: ObjectID | None = None
+) -> MetaFiles:
+    """Read the meta of an artifact at the path where it was found, now or in a commit.
+
+    Raises NotFound when it is not there any more, or another artifact is: with the repository
+    locked, what is done at that path after this is done to the artifact that was found.
+    """
+    where, files = f"{artifact.repo}/{artifact.path}", {}
+    for name in META_FILES:
+        with suppress(NotFound):
+            files[name] = repository.read_file(f"{artifact.path}/{name}", commit)
+    names = chosen_files(files)
+    files = {name: files[name] for name in names}
+    meta = parse_meta(files, where)
+    if not names or Identity(meta, f"{where}/{names[0]}").uid != artifact.uid:
+        raise _gone(artifact)
+    return MetaFiles(files, meta)
+
+
+def _gone(artifact: Artifact) -> NotFound:
+    automation = artifact.automation_alias or artifact.automation_uid
+    return NotFound(
+        f"{artifact.name} is gone: somebody else moved or removed it",
+        f"'cmgit find {automation} {artifact.uid}' says where it is now",
+    )
 
 
 def _by_repository(
@@ -301,7 +332,7 @@ def _again(workspace: Workspace, artifact: Artifact, entry: Entry | None = None)
     found = workspace.found_after(Query(artifact=Name("", artifact.uid), repo=repo))
     same = [other for other in found if other.path == artifact.path]
     if not found:
-        raise NotFound(f"{artifact.name} is gone: somebody else moved or removed it")
+        raise _gone(artifact)
     return (same or found)[0]
 
 
@@ -318,7 +349,7 @@ def remove(workspace: Workspace, artifacts: list[Artifact]) -> None:
         kind = Name(group[0].automation_alias, group[0].automation_uid)
         with workspace.changing(entry) as repository:
             for artifact in group:
-                _check_still_there(repository, artifact)
+                read_meta(repository, artifact)
             _commit_pending(repository, group)
             with repository.change(_message("rm", kind, names)) as change:
                 for artifact in group:
@@ -338,11 +369,6 @@ def _commit_pending(repository: Repository, artifacts: list[Artifact]) -> None:
             change.stage(edits, [index_operation(path, edits[path]) for path in edits])
 
 
-def _check_still_there(repository: Repository, artifact: Artifact) -> None:
-    if not repository.exists(artifact.path):
-        raise NotFound(f"{artifact.name} is gone: somebody else moved or removed it")
-
-
 def move(workspace: Workspace, artifact: Artifact, words: str) -> Artifact:
     """Rename an artifact or move it to another repository; its UID stays.
 
@@ -354,12 +380,11 @@ def move(workspace: Workspace, artifact: Artifact, words: str) -> Artifact:
     if place.entry.number != source.number:
         return _move_across(workspace, artifact, source, place.entry, alias)
     with workspace.changing(source) as repository:
-        _check_still_there(repository, artifact)
+        files, _ = read_meta(repository, artifact)
         path = _free_path(repository, artifact, alias)
         with repository.change(f"mv {artifact.name} {alias}") as change:
             change.move(artifact.path, path)
-            name, data = _top_file(repository, artifact)
-            _rename(change, path, name, data, {"alias": alias})
+            _set_values(change, path, files, {"alias": alias})
     return _again(workspace, artifact)
 
 
@@ -376,9 +401,12 @@ def _free_path(repository: Repository, artifact: Artifact, alias: str) -> str:
     return f"{directory}/{name}"
 
 
-def _rename(change: Change, path: str, name: str, data: bytes, values: Meta) -> None:
-    old = parse_file(name, data, f"{path}/{name}")
-    change.write(f"{path}/{name}", edit_file(name, data, {**old, **values}, f"{path}/{name}"))
+def _set_values(change: Change, path: str, files: Mapping[str, bytes], values: Meta) -> None:
+    """Set values in the meta file that is laid over the other, if there are two."""
+    name = chosen_files(files)[-1]
+    old = parse_file(name, files[name], f"{path}/{name}")
+    new = edit_file(name, files[name], {**old, **values}, f"{path}/{name}")
+    change.write(f"{path}/{name}", new)
 
 
 def _move_across(
@@ -387,7 +415,7 @@ def _move_across(
     """Move to another repository: there first, then away here; see :mod:`.moves`."""
     with workspace.changing_all([source, to], moving=artifact.uid) as opened:
         old, new = opened[source.number], opened[to.number]
-        _check_still_there(old, artifact)
+        read_meta(old, artifact)
         _refuse_left_behind(old, artifact)
         path = _free_path(new, artifact, alias)
         message = f"mv {artifact.name} to {to.alias}"
@@ -423,10 +451,13 @@ def _refuse_left_behind(repository: Repository, artifact: Artifact) -> None:
 
 
 def _graft(change: Change, source: Repository, artifact: Artifact, path: str, values: Meta) -> None:
-    content = source.content(artifact.path)
-    name, data = _top_file(source, artifact)
-    change.graft(path, content, source.git.objects, (name,))
-    _rename(change, path, name, data, values)
+    """Put the files of an artifact to a path, maybe from another repository, which need not be
+    locked: its meta is read last, so that nothing else can have taken the artifact's place."""
+    commit = None if source.working else source.git.head().commit
+    content = source.content(artifact.path, commit)
+    files, _ = read_meta(source, artifact, commit)
+    change.graft(path, content, source.git.objects, chosen_files(files)[-1:])
+    _set_values(change, path, files, values)
 
 
 def copy(
@@ -442,7 +473,6 @@ def copy(
     with workspace.changing(place.entry) as repository:
         path = _free_path(repository, artifact, alias)
         origin = repository if place.entry.number == source.number else workspace.repository(source)
-        _check_still_there(origin, artifact)
         with repository.change(f"cp {artifact.name} {Name(alias, uid)}") as change:
             values: Meta = {"alias": alias, "uid": uid}
             if tags:

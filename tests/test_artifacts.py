@@ -108,6 +108,22 @@ def test_move_of_pending_edits(demo: Path, workspace: Workspace, git: Git) -> No
     assert not (demo / "script/a").exists()
 
 
+def test_move_of_an_edit_in_the_second_of_its_commit(
+    demo: Path, workspace: Workspace, git: Git
+) -> None:
+    """An edit of the same size, in the second in which Git's index was written, is still one."""
+    git(demo, "config", "core.trustctime", "false")
+    second = 1_700_000_000_000_000_000
+    file = demo / "script/a/run.sh"
+    os.utime(file, ns=(second, second))
+    git(demo, "add", "--renormalize", file)
+    file.write_text(file.read_text().upper())
+    os.utime(file, ns=(second + 200, second + 200))
+    os.utime(demo / ".git" / "index", ns=(second + 100, second + 100))
+    artifacts.move(workspace, workspace.one("script", "a"), "z")
+    assert git(demo, "status", "--porcelain") == " M script/z/run.sh\n"
+
+
 def test_move_to_another_case(demo: Path, workspace: Workspace) -> None:
     """A rename that changes only the case is one."""
     moved = artifacts.move(workspace, workspace.one("script", "a"), "A")

@@ -31,6 +31,7 @@ _UNSUPPORTED_EXTENSIONS = {
     b"sdir": ("a sparse index", "git sparse-checkout reapply --no-sparse-index"),
 }
 _CHECKSUM_BYTES = 20
+_EMPTY_BLOB = b"e69de29bb2d1d6434b8b29ae775ad8c2e48c5391"
 
 
 class GitIndex:
@@ -95,8 +96,10 @@ def encode_index(entries: Index, version: int = 2) -> bytes:
 
 def same_stat(entry: IndexEntry, found: os.stat_result) -> bool:
     """Whether a file looks as it did when the entry was made."""
+    smudged = entry.size == 0 and entry.sha != _EMPTY_BLOB
     return (
-        entry.size == found.st_size & 0xFFFFFFFF
+        not smudged
+        and entry.size == found.st_size & 0xFFFFFFFF
         and nanoseconds(entry.mtime) == found.st_mtime_ns
         and nanoseconds(entry.ctime) == found.st_ctime_ns
         and bool(entry.mode & 0o100) == bool(found.st_mode & 0o100)

@@ -61,6 +61,7 @@ from .trees import walk
 
 Operation = list[str | int]
 
+_SECOND = 1_000_000_000  # in ns
 _ATTRIBUTES = ".gitattributes"  # these are written first: they decide how the others are
 
 
@@ -72,6 +73,7 @@ class WorkTree:
         self.root = git.path
         self.index = GitIndex(git.git_directory)
         self._conversions: Converter | None = None
+        self._read: dict[str, tuple[os.stat_result, ObjectID]] = {}  # just before, what was read
         self._file_mode = bool(git.config().get_boolean((b"core",), b"filemode", True))
 
     def absolute(self, path: str) -> str:
@@ -99,13 +101,15 @@ class WorkTree:
         except OSError:
             return None
         if stat.S_ISLNK(found.st_mode):
-            return self.put_file(path, os.fsencode(os.readlink(target)), LINK)
-        if not stat.S_ISREG(found.st_mode):
+            entry = self.put_file(path, os.fsencode(os.readlink(target)), LINK)
+        elif stat.S_ISREG(found.st_mode):
+            executable = self._file_mode and found.st_mode & 0o100
+            with open(target, "rb") as file:
+                entry = self.put_file(path, file.read(), EXECUTABLE if executable else FILE)
+        else:
             return None
-        with open(target, "rb") as file:
-            data = file.read()
-        executable = self._file_mode and found.st_mode & 0o100
-        return self.put_file(path, data, EXECUTABLE if executable else FILE)
+        self._read[path] = found, entry.oid
+        return entry
 
     def read(self, path: str) -> bytes:
         """The content of a file, or the target of a link; raises FileNotFoundError for others."""
@@ -169,11 +173,17 @@ class WorkTree:
             return ObjectID(entry.sha.decode("ascii")) if entry else None
         return None
 
-    def _index_entry(self, path: str, oid: str, mode: int) -> IndexEntry:
-        found = os.lstat(self.absolute(path))
-        entry = index_entry_from_stat(found, oid.encode("ascii"), mode=mode)
-        if mode == LINK and not stat.S_ISLNK(found.st_mode):
-            entry.flags |= ASSUME_VALID  # leads out, so it is a file here: that is no edit
+    def _staged(self, path: str, oid: ObjectID, mode: int) -> IndexEntry:
+        """The index entry of a file on the disk that had a content when it was read: with what the
+        file looked like then, so that an edit since is one."""
+        if mode == SUBMODULE:
+            return _entry(os.lstat(self.absolute(path)), oid, mode)
+        if self._read.get(path, (None, ""))[1] != oid:
+            self.put_path(path)
+        found, content = self._read.get(path) or (os.lstat(self.absolute(path)), "")
+        entry = _entry(found, oid, mode)
+        if content != oid:
+            entry.size = 0
         return entry
 
     # -- changing ---------------------------------------------------------------------------
@@ -236,20 +246,28 @@ class WorkTree:
     def _finish(
         self, operations: list[Operation], entries: Index, version: int, lock: GitLock
     ) -> None:
-        self._smudge_racy(entries)
         self._carry_out(operations, entries)
+        self._smudge_racy(entries, {str(o[1]) for o in operations if o[0] in ("write", "stage")})
         lock.replace(encode_index(entries, version))
 
-    def _smudge_racy(self, entries: Index) -> None:
-        """Take the size from entries whose file changed in the tick in which the index was
-        written: a younger index would make them look clean. Git does the same."""
+    def _smudge_racy(self, entries: Index, fresh: set[str]) -> None:
+        """Take the size from entries that a younger index would make look clean though their file
+        was edited: Git compares whole seconds, and trusts what is older than its index. It does
+        the same. ``fresh`` are the paths whose entries are of this change."""
         written = _mtime_ns(self.index.path)
         for path, entry in entries.items():
-            if nanoseconds(entry.mtime) < written or entry.mode == SUBMODULE:
+            if nanoseconds(entry.mtime) // _SECOND < written // _SECOND or entry.mode == SUBMODULE:
                 continue
-            now = self.put_path(path)
-            if now is not None and now.oid != entry.sha.decode("ascii"):
+            try:
+                found = os.lstat(self.absolute(path))
+            except OSError:
+                continue
+            if not same_stat(entry, found):
                 entry.size = 0
+            elif found.st_mtime_ns >= written and path not in fresh:
+                now = self.put_path(path)
+                if now is None or now.oid != entry.sha.decode("ascii"):
+                    entry.size = 0
 
     def populate(self) -> None:
         """Write the files of the head into a work tree that is empty, and Git's index with them."""
@@ -259,10 +277,10 @@ class WorkTree:
             check_tree_path(path)
             if found[path].mode == SUBMODULE:
                 os.makedirs(self.absolute(path), exist_ok=True)
+                entries[path] = self._staged(path, found[path].oid, SUBMODULE)
             else:
                 verify_object(self.git.objects, found[path].oid)
-                self._write(path, found[path].oid, found[path].mode)
-            entries[path] = self._index_entry(path, found[path].oid, found[path].mode)
+                entries[path] = self._write(path, found[path].oid, found[path].mode)
         with GitLock(self.index.path, self.git.private_directory) as lock:
             lock.replace(encode_index(entries))
 
@@ -301,8 +319,7 @@ class WorkTree:
         for operation in operations:
             match operation:
                 case ["write", str(path), str(oid), int(mode)]:
-                    self._write(path, ObjectID(oid), mode)
-                    entries[path] = self._index_entry(path, oid, mode)
+                    entries[path] = self._write(path, ObjectID(oid), mode)
                 case ["move", str(source), str(target)]:
                     self._move(source, target)
                     for path in [p for p in below if p == source or p.startswith(source + "/")]:
@@ -310,7 +327,7 @@ class WorkTree:
                             entries[target + path[len(source) :]] = entries.pop(path)
                 case ["stage", str(path), str(oid), int(mode)]:
                     if os.path.lexists(self.absolute(path)):
-                        entries[path] = self._index_entry(path, oid, mode)
+                        entries[path] = self._staged(path, ObjectID(oid), mode)
                 case ["unstage", str(path)]:
                     entries.pop(path, None)
                 case ["remove", str(path)]:
@@ -318,7 +335,8 @@ class WorkTree:
                     for name in [p for p in below if p == path or p.startswith(path + "/")]:
                         entries.pop(name, None)
 
-    def _write(self, path: str, oid: ObjectID, mode: int) -> None:
+    def _write(self, path: str, oid: ObjectID, mode: int) -> IndexEntry:
+        """Write one file, and return its index entry."""
         target = self.absolute(path)
         data = read_blob(self.git.objects, oid)
         if mode != LINK:
@@ -331,6 +349,7 @@ class WorkTree:
             os.unlink(temporary)
         try:
             write_blob(temporary, data, mode, mode != LINK or contained_link(path, data))
+            written = os.lstat(temporary)
             os.replace(temporary, target)
         except BaseException:
             if os.path.lexists(temporary):
@@ -338,6 +357,12 @@ class WorkTree:
             raise
         if name == _ATTRIBUTES:
             self._conversions = None
+        entry = _entry(os.lstat(target), oid, mode)
+        if mode == LINK and not stat.S_ISLNK(written.st_mode):
+            entry.flags |= ASSUME_VALID  # leads out, so it is a file here: that is no edit
+        elif nanoseconds(entry.mtime) != written.st_mtime_ns or entry.ino != written.st_ino:
+            entry.size = 0  # edited since
+        return entry
 
     def _move(self, source: str, target: str) -> None:
         start, end = self.absolute(source), self.absolute(target)
@@ -443,6 +468,10 @@ class WorkTree:
 def index_operation(path: str, entry: TreeEntry | None) -> Operation:
     """The operation that makes the index say what a path is, or that it is gone."""
     return ["unstage", path] if entry is None else ["stage", path, entry.oid, entry.mode]
+
+
+def _entry(found: os.stat_result, oid: ObjectID, mode: int) -> IndexEntry:
+    return index_entry_from_stat(found, oid.encode("ascii"), mode=mode)
 
 
 def _size_of(path: str) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,9 @@ import pytest
 from cmgit.errors import Busy, Unsupported
 from cmgit.repository import Repository
 from cmgit.store import locks
+from cmgit.store.gitindex import GitIndex, same_stat
 from cmgit.store.objects import EXECUTABLE, FILE, LINK
+from cmgit.store.worktree import WorkTree
 
 from ..conftest import write_files
 
@@ -152,22 +155,79 @@ def test_ref_lock_of_git_is_waited_for(path, git, monkeypatch):
     assert not Repository.open(str(path)).unfinished
 
 
-def test_racily_clean_entries_stay_visible(path, git):
-    """An edit in the very tick of ``git add``, of the same size, is seen after cmgit wrote the
-    index too: cmgit smudges such entries as Git does."""
+SECOND = 1_700_000_000_000_000_000  # in ns: any whole one
+
+
+@pytest.mark.parametrize(("added", "edited"), [(0, 0), (100, 100), (100, 300), (300, 200)])
+def test_racily_clean_entries_stay_visible(path, git, added, edited):
+    """An edit of the same size, in the second in which ``git add`` made the index, is seen after
+    cmgit wrote the index too: cmgit smudges such entries as Git does, which compares seconds."""
     git(path, "config", "core.trustctime", "false")
-    index = path / ".git" / "index"
     (path / "racy").write_text("one")
+    os.utime(path / "racy", ns=(SECOND + added, SECOND + added))
     git(path, "add", "racy")
     git(path, "commit", "-q", "-m", "racy")
-    stamp = (path / "racy").stat().st_mtime_ns
     (path / "racy").write_text("two")
-    for file in (path / "racy", index):
-        os.utime(file, ns=(stamp, stamp))
+    os.utime(path / "racy", ns=(SECOND + edited, SECOND + edited))
+    os.utime(path / ".git" / "index", ns=(SECOND + 200, SECOND + 200))
     assert git(path, "diff", "--name-only") == "racy\n"
     write(path, file="hello")
     assert git(path, "diff", "--name-only") == "racy\n"
     assert pending(path) == ["racy"]
+
+
+def test_an_edit_to_nothing_of_a_racy_entry(path, git):
+    """The size 0 of a smudged entry is not that of a file that became empty."""
+    git(path, "config", "core.trustctime", "false")
+    (path / "racy").write_text("one")
+    os.utime(path / "racy", ns=(SECOND, SECOND))
+    git(path, "add", "racy")
+    git(path, "commit", "-q", "-m", "racy")
+    (path / "racy").write_text("")
+    os.utime(path / "racy", ns=(SECOND, SECOND))
+    os.utime(path / ".git" / "index", ns=(SECOND, SECOND))
+    write(path, file="hello")
+    assert git(path, "diff", "--name-only") == "racy\n"
+    index = GitIndex(str(path / ".git"))
+    assert not same_stat(index.read()[0]["racy"], os.lstat(path / "racy"))
+    assert pending(path) == ["racy"]
+
+
+def test_an_edit_of_what_a_change_has_just_written(path, git, monkeypatch):
+    """It is seen, though of the same size and second, when the index is written later."""
+    git(path, "config", "core.trustctime", "false")
+    real = WorkTree._move
+
+    def edit_meanwhile(self: WorkTree, source: str, target: str) -> None:
+        found = (path / "written").stat()
+        (path / "written").write_text("two")
+        os.utime(path / "written", ns=(found.st_mtime_ns, found.st_mtime_ns))
+        real(self, source, target)
+
+    monkeypatch.setattr(WorkTree, "_move", edit_meanwhile)
+    repository = Repository.open(str(path))
+    with repository.locked(), repository.change("two files") as change:
+        change.write("written", b"one")
+        change.move("script/a", "script/c")
+    later = time.time() + 5
+    os.utime(path / ".git" / "index", (later, later))
+    assert git(path, "diff", "--name-only") == "written\n"
+    assert pending(path) == ["written"]
+
+
+@pytest.mark.parametrize("text", ["edited", "edited again and longer", ""])
+def test_an_edit_between_reading_and_staging(path, git, text):
+    """What is saved is what was read; the edit since is still seen, as one that is not saved."""
+    (path / "file").write_text("before")
+    repository = Repository.open(str(path))
+    with repository.locked(), repository.change("save") as change:
+        assert repository.worktree is not None
+        change.stage(*repository.worktree.pending())
+        (path / "file").write_text(text)
+        os.utime(path / "file", ns=(SECOND, SECOND))
+    assert git(path, "show", "HEAD:file") == "before"
+    assert git(path, "status", "--porcelain") == " M file\n"
+    assert pending(path) == ["file"]
 
 
 def test_same_time_and_size_but_other_content(path, git):

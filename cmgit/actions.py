@@ -7,6 +7,7 @@ and the flags. The answer has ``return`` (0 is success) and, on failure, ``error
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict
 from itertools import islice
 from shlex import split
@@ -14,7 +15,7 @@ from typing import Any
 
 from . import artifacts, check, history, removed, repositories
 from .artifact import Artifact
-from .errors import ActionNotFound, CmgitError, NotFound, UsageError
+from .errors import ActionNotFound, AutomationNotFound, CmgitError, NotFound, UsageError
 from .grammar import Input, parse_words
 from .names import parse_object
 from .query import Query
@@ -116,6 +117,22 @@ def select_one(workspace: Workspace, given: Input) -> Artifact:
     if given.get("tags"):
         words += f" --tags={given['tags']}"
     return workspace.only(select(workspace, given), words)
+
+
+def select_past(workspace: Workspace, given: Input) -> Artifact:
+    """The one artifact that an input names, or else the one that had the name last, though it was
+    removed or renamed; raises what select_one raises when there never was one."""
+    try:
+        return select_one(workspace, given)
+    except (NotFound, AutomationNotFound):
+        automation, artifact, at = (
+            str(given.get(key) or "") for key in ("automation", "artifact", "at")
+        )
+        if not artifact or given.get("tags"):
+            raise
+        with suppress(NotFound):
+            return removed.find(workspace, automation, artifact, at)
+        raise
 
 
 def select_some(workspace: Workspace, given: Input) -> list[Artifact]:
@@ -264,7 +281,7 @@ def _where(workspace: Workspace, given: Input) -> Output:
 
 
 def _log(workspace: Workspace, given: Input) -> Output:
-    changes = history.log(workspace, select_one(workspace, given))
+    changes = history.log(workspace, select_past(workspace, given))
     limit = int(given["limit"]) if given.get("limit") else None
     return {"list": [change.to_dict() for change in islice(changes, limit)]}
 
@@ -273,7 +290,7 @@ def _diff(workspace: Workspace, given: Input) -> Output:
     old, new, *_ = [*map(str, given.get("artifacts") or []), "", ""]
     if not old:
         raise UsageError("a revision is needed", "cmgit diff script NAME OLD NEW")
-    artifact = select_one(workspace, {**given, "artifacts": []})
+    artifact = select_past(workspace, {**given, "artifacts": []})
     return {"diff": history.diff(workspace, artifact, old, new).decode("utf-8", "replace")}
 
 

@@ -145,7 +145,8 @@ def log(workspace: Workspace, artifact: Artifact) -> Iterator[Change]:
     repository = workspace.repository(workspace.entry(artifact))
     head = ObjectID(artifact.commit) if artifact.commit else repository.git.head().commit
     if head is not None:
-        yield from _log(repository, artifact.uid, artifact.path, head)
+        path, _ = _place_at(repository, artifact, head)
+        yield from _log(repository, artifact.uid, path or artifact.path, head)
 
 
 def _log(repository: Repository, uid: str, path: str, head: ObjectID) -> Iterator[Change]:
@@ -222,18 +223,23 @@ def diff(workspace: Workspace, artifact: Artifact, old: str, new: str = "") -> b
 
 def _tree_at(repository: Repository, artifact: Artifact, at: str) -> ObjectID | None:
     commit = commit_at(repository.git, at)
-    if commit is None:
-        return None
+    return _place_at(repository, artifact, commit)[1] if commit else None
+
+
+def _place_at(
+    repository: Repository, artifact: Artifact, commit: ObjectID
+) -> tuple[str, ObjectID | None]:
+    """The path and the tree that an artifact had at a commit, found by its UID; empty and None
+    when it was not there."""
     tree = repository.tree(commit)
     entry = lookup(repository.git.objects, tree, artifact.path)
     if entry is not None and _uid_of(repository, artifact.path, entry) == artifact.uid:
-        return entry.oid
-    prefix = prefix_at(repository, commit)
-    for raw in tree_artifacts(repository.git.objects, tree, prefix):
+        return artifact.path, entry.oid
+    for raw in tree_artifacts(repository.git.objects, tree, prefix_at(repository, commit)):
         found = TreeEntry(0, ObjectID(raw.tree))
         if raw.tree and _uid_of(repository, raw.path, found) == artifact.uid:
-            return ObjectID(raw.tree)
-    return None
+            return raw.path, found.oid
+    return "", None
 
 
 def cat(workspace: Workspace, artifact: Artifact, file: str, at: str = "") -> bytes:

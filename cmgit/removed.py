@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import os
+import time
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from itertools import islice
 from typing import NamedTuple
@@ -22,14 +24,40 @@ from .store.trees import walk
 from .workspace import Workspace
 
 
-class _Removed(NamedTuple):
-    """An artifact of the past: where it was, and when it was removed (seconds since 1970)."""
+class _Past(NamedTuple):
+    """An artifact of the past: where and what it was, and when it was removed (seconds since
+    1970). ``commit`` is where the search began, the newest that does not have it."""
 
     entry: Entry
     path: str
     tree: ObjectID
     record: Record
     time: int
+    commit: ObjectID
+
+
+_Search = Callable[[Repository, Entry, Query, ObjectID], Iterator[_Past]]
+
+
+def find(workspace: Workspace, automation: str, artifact: str, at: str = "") -> Artifact:
+    """The artifact that had a name last, ``at`` a revision or date or until now: as it is under
+    its name of today, or as it was when it was removed.
+
+    Raises NotFound when no repository ever held one.
+    """
+    repo = parse_object(artifact)[0]
+    last = _last_removed(workspace, automation, artifact, at)
+    there = workspace.hits(Query(artifact=Name("", last.record["uid"]), repo=repo), at)
+    there.sort(key=lambda hit: hit.repository.number != last.entry.number)
+    return Artifact.from_hit(there[0]) if there else _artifact(last)
+
+
+def _artifact(past: _Past) -> Artifact:
+    record, entry = past.record, past.entry
+    return Artifact(
+        record["uid"], record["alias"], record["automation_alias"], record["automation_uid"],
+        entry.alias, entry.uid, past.path, tuple(record["tags"]), "", past.commit, entry.number,
+    )  # fmt: skip
 
 
 def restore(workspace: Workspace, automation: str, artifact: str, at: str = "") -> Artifact:
@@ -39,28 +67,22 @@ def restore(workspace: Workspace, automation: str, artifact: str, at: str = "") 
     none, AlreadyExists when it is there (under another name, maybe) or its place is taken.
     """
     repo, name = parse_object(artifact)
-    query = Query(parse_object(automation)[1], name)
-    _refuse_present(workspace, Query(query.automation, name, repo))
-    found = [
-        removed
-        for entry in workspace.registry.find(repo)
-        for removed in _removed_from(workspace, entry, query, at, strict=bool(repo))
-    ]
-    if not found:
-        raise NotFound(
-            f"no repository ever held {automation} {artifact}",
-            "'cmgit find --at=DATE' shows what there was",
-        )
-    last = max(found, key=lambda removed: removed.time)
-    _refuse_present(workspace, Query(artifact=Name("", last.record["uid"])))
-    record = last.record
+    _refuse_present(workspace, Query(parse_object(automation)[1], name, repo))
+    if at:
+        last = _last(workspace, automation, artifact, at, _there)
+    else:
+        last = _last_removed(workspace, automation, artifact)
+    record, path = last.record, last.path
+    _refuse_present(workspace, Query(artifact=Name("", record["uid"])))
     title = f"restore {record['automation_alias']} {record['alias']},{record['uid']}"
     with workspace.changing(last.entry) as repository:
-        if repository.exists(last.path):
-            raise AlreadyExists(f"{last.entry.alias}/{last.path} is taken", "move it away first")
+        if _is_taken(repository, path):
+            raise AlreadyExists(f"{last.entry.alias}/{path} is taken", "move it away first")
         content = dict(walk(repository.git.objects, last.tree))
         with repository.change(title) as change:
-            change.graft(last.path, content, repository.git.objects, chosen_files(content))
+            if repository.exists(path):  # deleted on the disk, and that was not committed
+                change.remove(path)
+            change.graft(path, content, repository.git.objects, chosen_files(content))
     repo = Name(last.entry.alias, last.entry.uid)
     return workspace.find(Query(artifact=Name("", record["uid"]), repo=repo))[0]
 
@@ -73,15 +95,50 @@ def _refuse_present(workspace: Workspace, query: Query) -> None:
         )
 
 
-def _removed_from(
-    workspace: Workspace, entry: Entry, query: Query, at: str, strict: bool
-) -> list[_Removed]:
-    """What one repository removed of what is asked for, the newest; a broken repository is passed
-    over with a warning, unless it was named."""
+def _is_taken(repository: Repository, path: str) -> bool:
+    """Whether anything is at a path now, whatever the head has there."""
+    if repository.worktree is None:
+        return repository.exists(path)
+    return os.path.lexists(repository.worktree.absolute(path)) or any(repository.files(path))
+
+
+# -- searching the history ------------------------------------------------------------------------
+
+
+def _last_removed(workspace: Workspace, automation: str, artifact: str, at: str = "") -> _Past:
+    """The removal of what had a name last; a name given up in a renaming leads to the later ones."""
+    last = _last(workspace, automation, artifact, at, _removed)
+    repo, colon, _ = artifact.rpartition(":")
+    return _last(workspace, "", f"{repo}{colon}{last.record['uid']}", at, _removed)
+
+
+def _last(workspace: Workspace, automation: str, artifact: str, at: str, search: _Search) -> _Past:
+    """The newest that a search finds in any repository; raises NotFound."""
+    repo, name = parse_object(artifact)
+    query = Query(parse_object(automation)[1], name)
+    found = [
+        past
+        for entry in workspace.registry.find(repo)
+        for past in _newest(workspace, entry, query, at, search, strict=bool(repo))
+    ]
+    if not found:
+        raise NotFound(
+            f"no repository ever held {automation} {artifact}",
+            "'cmgit find --at=DATE' shows what there was",
+        )
+    return max(found, key=lambda past: past.time)
+
+
+def _newest(
+    workspace: Workspace, entry: Entry, query: Query, at: str, search: _Search, strict: bool
+) -> list[_Past]:
+    """The first that a search finds in one repository; a broken repository is passed over with a
+    warning, unless it was named."""
     try:
         repository = Repository.open(entry.path, entry.alias)
         with closing(repository.git):
-            return list(islice(_removed(repository, entry, query, at), 1))
+            start = commit_at(repository.git, at or "HEAD")
+            return list(islice(search(repository, entry, query, start), 1)) if start else []
     except CmgitError as error:
         if strict:
             raise
@@ -90,26 +147,33 @@ def _removed_from(
         return []
 
 
-def _removed(repository: Repository, entry: Entry, query: Query, at: str) -> Iterator[_Removed]:
-    """The artifacts that match and were removed, newest first; with ``at``, those of then."""
-    git, head = repository.git, repository.git.head().commit
-    start = commit_at(git, at) if at else head
-    if start is None:
-        return
-    if at:
-        then = git.read_commit(start)
-        for raw in tree_artifacts(git.objects, then.tree, prefix_at(repository, start)):
-            tree = ObjectID(raw.tree)
-            record = _matching(repository, query, raw.path, TreeEntry(0, tree))
-            if record:
-                yield _Removed(entry, raw.path, tree, record, then.time)
-        return
+def _there(repository: Repository, entry: Entry, query: Query, commit: ObjectID) -> Iterator[_Past]:
+    """The artifacts of a commit that match."""
+    git = repository.git
+    then = git.read_commit(commit)
+    for raw in tree_artifacts(git.objects, then.tree, prefix_at(repository, commit)):
+        tree = ObjectID(raw.tree)
+        record = _matching(repository, query, raw.path, TreeEntry(0, tree))
+        if record:
+            yield _Past(entry, raw.path, tree, record, then.time, commit)
+
+
+def _removed(
+    repository: Repository, entry: Entry, query: Query, start: ObjectID
+) -> Iterator[_Past]:
+    """The artifacts that match and were removed up to a commit, newest first; those that are
+    deleted on the disk only come before."""
+    git = repository.git
+    if repository.working and start == git.head().commit:
+        for past in _there(repository, entry, query, start):
+            if not _is_taken(repository, past.path):
+                yield past._replace(time=int(time.time()))
     for commit in git.commits(start):
         for parent in commit.parents:
             for path, old in vanished(repository, git.read_commit(parent), commit):
                 record = _matching(repository, query, path, old)
                 if record:
-                    yield _Removed(entry, path, old.oid, record, commit.time)
+                    yield _Past(entry, path, old.oid, record, commit.time, start)
 
 
 def _matching(repository: Repository, query: Query, path: str, entry: TreeEntry) -> Record | None:

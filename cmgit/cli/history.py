@@ -23,10 +23,13 @@ def log(
     limit: Annotated[int, typer.Option(min=0, help="At most so many commits.")] = 0,
     json: Json = False,
 ) -> None:
-    """List the commits that changed an artifact, newest first, followed through renames."""
+    """List the commits that changed an artifact, newest first, followed through renames.
+
+    An artifact that was removed is found too, by any name that it ever had.
+    """
     workspace = open_workspace()
     given = {"automation": automation, "artifact": artifact, "at": at}
-    found = actions.select_one(workspace, given)
+    found = actions.select_past(workspace, given)
     for number, change in enumerate(history.log(workspace, found), 1):
         values = change.to_dict()
         if json:
@@ -48,7 +51,7 @@ def diff(
 ) -> None:
     """Print how the files of an artifact differ between two revisions."""
     workspace = open_workspace()
-    found = actions.select_one(workspace, {"automation": automation, "artifact": artifact})
+    found = actions.select_past(workspace, {"automation": automation, "artifact": artifact})
     out.data(history.diff(workspace, found, old, new))
 
 

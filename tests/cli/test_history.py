@@ -50,6 +50,18 @@ def test_log_options(demo: Path, git: Git) -> None:
     bad(1, "log", "script", "*")
 
 
+def test_log_of_what_was_removed(demo: Path) -> None:
+    """The removal comes first; by UID, by alias, and by an alias of before; 16 for what never was."""
+    good("rm", "script", "z", "-f")
+    titles = [line.partition(">: ")[2] for line in good("log", "script", "z").lines]
+    assert titles == [f"rm script z,{uid_of(1)}", "edit z", f"mv script demo:a,{uid_of(1)} z", "first"]  # fmt: skip
+    for word in ("a", uid_of(1), "demo:z"):
+        assert len(good("log", "script", word).lines) == 4
+    assert good("log", "script", "z", "--json").json[0]["path"] == "script/z"
+    assert len(good("log", "script", "z", "--limit=1").lines) == 1
+    assert "did you mean" in bad(16, "log", "script", "bb")
+
+
 def test_diff(demo: Path) -> None:
     """Between two revisions, or one and now, as Git prints it."""
     text = good("diff", "script", "z", "HEAD~1", "HEAD").out

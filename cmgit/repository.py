@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from functools import lru_cache
 from typing import NamedTuple
 
 from .errors import Busy, CmgitError, GitError, MetaError, NotFound, RefMoved
@@ -162,14 +163,28 @@ class Repository:
 
     @contextmanager
     def locked(self, wait_seconds: float = -1) -> Iterator[None]:
-        """Hold cmgit's lock on the repository, and first finish what a killed process began."""
+        """Hold cmgit's lock on the repository, and first finish what a killed process began.
+
+        Raises NotFound when it was moved away meanwhile, Busy when the time is over.
+        """
         try:
-            os.makedirs(self.git.private_directory, exist_ok=True)
+            with suppress(FileExistsError):
+                os.mkdir(self.git.private_directory)
         except OSError as error:
             raise GitError(f"{self.git.path} cannot be changed: {error.strerror}") from None
         with process_lock(self.git.lock_path, wait_seconds):
+            if not os.path.exists(os.path.join(self.git.git_directory, "HEAD")):
+                self._forget_lock()
+                raise NotFound(f"{self.git.path} is not there any more")
             self.recover()
             yield
+
+    def _forget_lock(self) -> None:
+        """Remove what was made to wait for the lock of a repository that is not there any more."""
+        with suppress(OSError):
+            os.unlink(self.git.lock_path)
+            os.rmdir(self.git.private_directory)
+            os.rmdir(self.git.git_directory)
 
     def recover(self) -> bool:
         """Finish or drop what a killed process began; with the lock held."""
@@ -330,6 +345,7 @@ class Change:
         self._base = head.commit
 
 
+@lru_cache(maxsize=16)  # a history has the same description at most of its commits
 def _describe(name: str, data: bytes, where: str) -> Description:
     meta = parse_file(name, data, where)
     uid = str(meta.get("uid") or "").lower()

@@ -27,6 +27,7 @@ KINDS = {1: "commit", 2: "tree", 3: "blob", 4: "tag"}
 KIND_NUMBERS = {kind: number for number, kind in KINDS.items()}
 EMPTY_TREE = ObjectID("4b825dc642cb6eb9a060e54bf8d69288fbee4904")  # Git knows it without a file
 _ID = re.compile("[0-9a-f]{40}")
+_LINE = re.compile(rb"[^\0]*\0.{20}", re.DOTALL)  # of a tree
 _LEVEL = 1  # of compression, as Git's own for loose objects
 _LOOSE_LIMIT = 200  # a change with more objects than this is written as one pack
 
@@ -209,9 +210,45 @@ class DiskStore:
 
 def read_tree(store: ObjectStore, oid: ObjectID | str) -> Tree:
     """The entries of a tree by name, in Git's order. Raises Damaged when it is not a tree."""
+    return _parsed(oid, _tree_data(store, oid))
+
+
+def read_entry(store: ObjectStore, oid: ObjectID | str, name: str) -> TreeEntry | None:
+    """One entry of a tree, or None; the others are not parsed. Raises Damaged."""
+    end = b" " + name.encode("utf-8", "surrogateescape") + b"\0"
+    lines = _tree_lines(store, oid)
+    return _parsed(oid, b"".join(line for line in lines if line[:-20].endswith(end))).get(name)
+
+
+def read_differing(store: ObjectStore, old: ObjectID | str, new: ObjectID | str) -> list[Tree]:
+    """The entries of two trees (an empty id: of none) that the other does not have.
+
+    Those that are the same are not parsed. Raises Damaged.
+    """
+    one, other = (_tree_lines(store, oid) if oid else [] for oid in (old, new))
+    same = set(one) & set(other)
+    return [
+        _parsed(oid, b"".join(line for line in lines if line not in same))
+        for oid, lines in ((old, one), (new, other))
+    ]
+
+
+def _tree_data(store: ObjectStore, oid: ObjectID | str) -> bytes:
     kind, data = store.read(ObjectID(oid))
     if kind != "tree":
         raise Damaged(f"object {oid} is a {kind}, not a tree")
+    return data
+
+
+def _tree_lines(store: ObjectStore, oid: ObjectID | str) -> list[bytes]:
+    data = _tree_data(store, oid)
+    lines: list[bytes] = _LINE.findall(data)
+    if sum(map(len, lines)) != len(data):
+        raise Damaged(f"tree {oid} does not parse", "run 'git fsck'")
+    return lines
+
+
+def _parsed(oid: ObjectID | str, data: bytes) -> Tree:
     try:
         entries = parse_tree(data, 20)
     except ObjectFormatException as error:

@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from .objects import TREE, ObjectID, ObjectStore, Tree, TreeEntry, encode_tree, read_tree
+from .objects import (
+    TREE,
+    ObjectID,
+    ObjectStore,
+    Tree,
+    TreeEntry,
+    encode_tree,
+    read_differing,
+    read_entry,
+    read_tree,
+)
 
 Edits = Mapping[str, TreeEntry | None]
 """What each path shall be: a blob, a whole tree, or None for gone."""
@@ -18,7 +28,7 @@ def lookup(store: ObjectStore, root: ObjectID | str, path: str) -> TreeEntry | N
     for name in filter(None, path.split("/")):
         if entry is None or not entry.is_tree:
             return None
-        entry = read_tree(store, entry.oid).get(name)
+        entry = read_entry(store, entry.oid, name)
     return entry
 
 
@@ -47,16 +57,13 @@ def changed(
 ) -> Iterator[tuple[str, TreeEntry | None, TreeEntry | None]]:
     """Paths at a depth whose entries differ between two trees: ``(path, old, new)``.
 
-    Subtrees with equal ids are not read. What stands above the depth and is no tree is left out.
+    Subtrees with equal ids are not read, entries that are the same not parsed. What stands above the depth and is no tree is left out.
     """
     if old == new:
         return
-    before = read_tree(store, old) if old else {}
-    after = read_tree(store, new) if new else {}
+    before, after = read_differing(store, old, new)
     for name in sorted(before.keys() | after.keys()):
         one, other = before.get(name), after.get(name)
-        if one == other:
-            continue
         if depth == 1:
             yield prefix + name, one, other
         else:

@@ -320,11 +320,10 @@ def _gone(artifact: Artifact) -> NotFound:
 def _by_repository(
     workspace: Workspace, artifacts: list[Artifact]
 ) -> list[tuple[Entry, list[Artifact]]]:
-    entries = {entry.number: entry for entry in workspace.registry.entries}
     groups: dict[int, list[Artifact]] = {}
     for artifact in artifacts:
         groups.setdefault(artifact.number, []).append(artifact)
-    return [(entries[number], group) for number, group in groups.items()]
+    return [(workspace.entry(group[0]), group) for group in groups.values()]
 
 
 def _again(workspace: Workspace, artifact: Artifact, entry: Entry | None = None) -> Artifact:

@@ -183,6 +183,16 @@ class Registry:
         """Replace the entry with the same number."""
         self.entries = [entry if e.number == entry.number else e for e in self.entries]
 
+    def current(self, entry: Entry) -> Entry:
+        """What is registered now where an entry was: its path, kind and branch may be others.
+
+        Raises NotFound when it was unregistered meanwhile.
+        """
+        for other in self.entries:
+            if (other.number, other.uid) == (entry.number, entry.uid):
+                return other
+        raise NotFound(f"repository {entry.alias!r} was unregistered", "see 'cmgit find repo'")
+
     def find(self, name: Name) -> list[Entry]:
         """The repositories that go by a name, in their order."""
         return [entry for entry in self.entries if name.accepts(entry.alias, entry.uid)]

@@ -186,25 +186,31 @@ def _pull_again(
     source: Source | None = None,
 ) -> Entry:
     if entry.kind == WORKING:
-        raise UsageError(
-            f"{entry.alias} is a working repository ({entry.path})",
-            "use 'git pull' there: cmgit leaves your branches alone",
-        )
+        raise _no_pull(entry.alias, entry.path)
     if not entry.url:
         raise UsageError(f"{entry.alias} has no URL to pull from", "give one with --url")
     branch = branch or entry.branch
     with workspace.changing(entry) as repository:
+        if repository.working:
+            raise _no_pull(entry.alias, repository.git.path)
         before = repository.git.head()
         _bring(
             workspace, repository.git, source or parse_source(entry.url), branch, checkout, depth,
             before.commit,
         )  # fmt: skip
     if branch != entry.branch:
-        entry = replace(entry, branch=branch)
         with workspace.registry.change() as registry:
+            entry = replace(registry.current(entry), branch=branch)
             registry.update(entry)
         workspace.index()
     return entry
+
+
+def _no_pull(alias: str, path: str) -> UsageError:
+    return UsageError(
+        f"{alias} is a working repository ({path})",
+        "use 'git pull' there: cmgit leaves your branches alone",
+    )
 
 
 class _Offer(NamedTuple):
@@ -282,8 +288,10 @@ def checkout(workspace: Workspace, name: str, directory: str) -> Entry:
         raise UsageError(f"{entry.alias} is a working repository already: {entry.path}")
     if os.path.lexists(directory) and (not os.path.isdir(directory) or os.listdir(directory)):
         raise AlreadyExists(f"{directory} exists and is not empty", "choose another directory")
-    repository = Repository.open(entry.path, entry.alias)
-    with repository.locked():
+    with workspace.locked([entry]) as opened:
+        repository = opened[entry.number]
+        if repository.working:
+            raise UsageError(f"{name} is a working repository already: {repository.git.path}")
         temporary = f"{directory}.cmgit-{os.getpid()}.tmp"
         try:
             _clone(repository, temporary)
@@ -292,12 +300,11 @@ def checkout(workspace: Workspace, name: str, directory: str) -> Entry:
             os.rename(temporary, directory)
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
-        changed = replace(entry, kind=WORKING, path=directory)
         with workspace.registry.change() as registry:
-            registry.remove(entry)
-            changed = registry.add(changed)
+            changed = replace(registry.current(entry), kind=WORKING, path=directory)
+            registry.update(changed)
         trash = os.path.join(workspace.home, "repos", f"tmp-{entry.uid}")
-        os.rename(entry.path, trash)  # whoever waits for the lock finds nothing to change
+        os.rename(entry.path, trash)  # whoever waits for the lock looks into the registry again
     shutil.rmtree(trash)
     workspace.index()
     return changed

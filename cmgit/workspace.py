@@ -16,7 +16,7 @@ import contextlib
 import errno
 import os
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 from .artifact import Artifact
@@ -227,8 +227,9 @@ class Workspace:
         return Registry(self.home)
 
     def entry(self, artifact: Artifact) -> Entry:
-        """The registered repository of an artifact."""
-        return next(e for e in self.registry.entries if e.number == artifact.number)
+        """The registered repository of an artifact; raises NotFound when it was unregistered."""
+        found = Entry(artifact.number, artifact.repo, artifact.repo_uid, "", "")
+        return self.registry.current(found)
 
     def repository(self, name: str | Entry) -> Repository:
         """Open a repository by its name; raises NotFound."""
@@ -237,6 +238,31 @@ class Workspace:
 
             name = self.registry.one(parse_name(name))
         return Repository.open(name.path, name.alias)
+
+    @contextmanager
+    def locked(self, entries: list[Entry]) -> Iterator[dict[int, Repository]]:
+        """Open and lock repositories, by number: where they are when the locks are ours, which is
+        elsewhere when another process moved one meanwhile.
+
+        Raises NotFound for one that was unregistered meanwhile.
+        """
+        with ExitStack() as stack:
+            while True:
+                now = self._current(entries)
+                try:
+                    opened = stack.enter_context(lock_all(now))
+                except (CmgitError, OSError):
+                    if self._current(entries) == now:
+                        raise
+                    continue
+                if self._current(entries) == now:
+                    yield opened
+                    return
+                stack.close()
+
+    def _current(self, entries: list[Entry]) -> list[Entry]:
+        registry = self.registry
+        return [registry.current(entry) for entry in entries]
 
     @contextmanager
     def changing(self, entry: Entry) -> Iterator[Repository]:
@@ -254,20 +280,20 @@ class Workspace:
         """
         numbers = {entry.number for entry in entries}
         while True:
-            with lock_all(entries) as opened:
+            with self.locked(entries) as opened:
                 left = [move for move in under_way(self.home) if move.numbers & numbers]
                 if not left:
-                    with self.pending(entries, moving):
+                    bare = [number for number, found in opened.items() if not found.working]
+                    with self.pending(bare, moving):
                         yield opened
                     return
             for move in left:  # their processes were killed: the locks were free
                 settle_move(self.home, move, wait_seconds=-1)
 
     @contextmanager
-    def pending(self, entries: list[Entry], moving: str = "") -> Iterator[None]:
+    def pending(self, bare: list[int], moving: str = "") -> Iterator[None]:
         """Tell readers not to trust the index about bare repositories while the block runs."""
-        bare = [str(entry.number) for entry in entries if entry.kind != WORKING]
-        markers = [os.path.join(self.home, PENDING, number) for number in bare]
+        markers = [os.path.join(self.home, PENDING, str(number)) for number in bare]
         for marker in markers:
             with open(marker, "wb"):
                 pass

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-from cmgit import Query, Workspace, repositories
+from cmgit import Query, Workspace, artifacts, repositories
 from cmgit.errors import (
     AmbiguousError,
     AutomationNotFound,
@@ -15,9 +18,12 @@ from cmgit.errors import (
     ManyAutomations,
     MetaError,
     NotFound,
+    UsageError,
 )
 from cmgit.names import Name
-from tests.conftest import MakeRepo, meta_of, uid_of, write_files
+from cmgit.registry import Entry
+from cmgit.repository import Repository
+from tests.conftest import Git, MakeRepo, meta_of, uid_of, write_files
 
 
 @pytest.fixture
@@ -154,3 +160,94 @@ def test_reports(demo: Path, home: Path) -> None:
     assert warning.startswith("demo/script/x/_cm.yaml:")
     assert workspace.warnings(Name("local")) == []
     assert Workspace(str(home)).warnings() == []
+
+
+def bare_demo(make_repo: MakeRepo, workspace: Workspace) -> Entry:
+    """A pulled repository with the scripts a and b."""
+    return repositories.pull(workspace, url=str(make_repo("demo", "a", "b")))
+
+
+def test_changes_go_on_where_the_repository_is_now(
+    make_repo: MakeRepo, workspace: Workspace, tmp_path: Path, git: Git
+) -> None:
+    """What was found before ``checkout repo`` is changed after it, in the work tree."""
+    entry = bare_demo(make_repo, workspace)
+    a, b = workspace.find("script")
+    repositories.checkout(workspace, "demo", str(tmp_path / "work"))
+    with workspace.changing(entry) as repository:
+        assert repository.git.path == str(tmp_path / "work")
+    artifacts.update(workspace, [a], {"k": 1})
+    artifacts.move(workspace, b, "local:")
+    assert [found.repo for found in workspace.find("script")] == ["local", "demo"]
+    assert workspace.load(workspace.one("script", "a"))["k"] == 1
+    assert git(tmp_path / "work", "status", "--porcelain") == ""
+    assert os.listdir(Path(workspace.home, "repos")) == []
+
+
+def meanwhile(monkeypatch: pytest.MonkeyPatch, change: Callable[[], object]) -> None:
+    """Let another change happen while the next one waits for the lock."""
+    real = Repository.locked
+
+    @contextmanager
+    def locked(self: Repository, wait_seconds: float = -1) -> Iterator[None]:
+        monkeypatch.setattr(Repository, "locked", real)
+        change()
+        with real(self, wait_seconds):
+            yield
+
+    monkeypatch.setattr(Repository, "locked", locked)
+
+
+def test_a_check_out_while_a_change_waits(
+    make_repo: MakeRepo,
+    workspace: Workspace,
+    tmp_path: Path,
+    git: Git,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The change goes on in the work tree; nothing comes to be where the bare repository was."""
+    bare_demo(make_repo, workspace)
+    home = workspace.home
+    place = str(tmp_path / "work")
+    meanwhile(monkeypatch, lambda: repositories.checkout(Workspace(home), "demo", place))
+    workspace.add("script", "demo:c")
+    assert [a.alias for a in workspace.find("script")] == ["a", "b", "c"]
+    assert (tmp_path / "work/script/c").is_dir()
+    assert git(tmp_path / "work", "status", "--porcelain") == ""
+    assert os.listdir(Path(home, "repos")) == []
+
+
+@pytest.mark.parametrize("name", ["pull", "checkout"])
+def test_a_check_out_while_another_command_waits(
+    make_repo: MakeRepo,
+    workspace: Workspace,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
+) -> None:
+    """What makes sense for a bare repository alone is refused when it is one no more."""
+    bare_demo(make_repo, workspace)
+    home, place = workspace.home, str(tmp_path / "work")
+    meanwhile(monkeypatch, lambda: repositories.checkout(Workspace(home), "demo", place))
+    commands = {
+        "pull": lambda: repositories.pull(workspace, "demo"),
+        "checkout": lambda: repositories.checkout(workspace, "demo", str(tmp_path / "other")),
+    }
+    with pytest.raises(UsageError, match=f"demo is a working repository.*{place}"):
+        commands[name]()
+    assert not (tmp_path / "other").exists()
+
+
+def test_a_repository_that_is_unregistered_while_a_change_waits(
+    make_repo: MakeRepo, workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing is changed in it."""
+    entry = bare_demo(make_repo, workspace)
+    artifact = workspace.one("script", "a")
+    meanwhile(monkeypatch, lambda: repositories.remove(Workspace(workspace.home), "demo"))
+    with pytest.raises(NotFound, match="'demo' was unregistered"):
+        workspace.add("script", "demo:c")
+    with pytest.raises(NotFound, match="'demo' was unregistered"):
+        artifacts.update(workspace, [artifact], {"k": 1})
+    git = Repository.open(entry.path).git
+    assert len(list(git.commits(git.head().commit))) == 1

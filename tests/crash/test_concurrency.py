@@ -58,6 +58,21 @@ def test_adds_at_once_to_a_bare_repository(tmp_path: Path) -> None:
     check_no_locks(home)
 
 
+def test_adds_at_once_to_a_repository_that_is_checked_out(tmp_path: Path) -> None:
+    """Those that waited for the bare repository go on in the work tree."""
+    home = make_home(tmp_path, {}, {"s": 1})
+    place = tmp_path / "work"
+    adding = [home.start("add", "model", f"up:a{n}") for n in range(PROCESSES)]
+    adding.insert(PROCESSES // 2, home.start("checkout", "repo", "up", str(place)))
+    all_of(adding)
+    found = records(home.run("find", "model", "--json").ok())
+    assert names(found) == {"s": 1, **{f"a{n}": 1 for n in range(PROCESSES)}}
+    assert commits(place) == PROCESSES + 1
+    assert list((home.path / "repos").iterdir()) == []
+    check_repository(place, working=True)
+    check_no_locks(home)
+
+
 class Finds:
     """``find`` again and again in a thread, each answer checked."""
 

@@ -352,8 +352,15 @@ def _pull_repo(workspace: Workspace, given: Input) -> Output:
 
 
 def _remove_repo(workspace: Workspace, given: Input) -> Output:
-    gone = repositories.remove(workspace, str(given.get("artifact") or ""), bool(given.get("all")))
-    return {"list": [entry.alias for entry in gone]}
+    name, everything = str(given.get("artifact") or ""), bool(given.get("all"))
+    lost = repositories.uncommitted(workspace, name) if everything else 0
+    if everything and not (given.get("f") or given.get("force")):
+        raise UsageError(
+            f"the files of {name} would be deleted, {lost} that no commit has",
+            "say -f to delete them without being asked",
+        )
+    gone = repositories.remove(workspace, name, everything)
+    return {"list": [entry.alias for entry in gone], "uncommitted": lost}
 
 
 def _where_repo(workspace: Workspace, given: Input) -> Output:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from contextlib import closing
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -350,6 +351,22 @@ def remove(workspace: Workspace, name: str, everything: bool = False) -> list[En
             shutil.rmtree(entry.path)
     workspace.index()
     return found
+
+
+def uncommitted(workspace: Workspace, name: str) -> int:
+    """How many files of the repositories that a name or pattern fits are in no commit as they are:
+    edited, new, or ignored by Git. Deleting the repositories loses them."""
+    count = 0
+    for entry in workspace.registry.find(parse_name(name)):
+        if entry.kind != WORKING or not os.path.isdir(entry.path):
+            continue
+        try:
+            repository = Repository.open(entry.path, entry.alias)
+            with closing(repository.git):
+                count += len(list(repository.worktree.uncommitted())) if repository.worktree else 0
+        except CmgitError as error:
+            workspace.report(f"warning: what {entry.alias} has not committed is unknown: {error}")
+    return count
 
 
 def detect(workspace: Workspace, directory: str) -> Entry | None:

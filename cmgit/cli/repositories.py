@@ -136,10 +136,22 @@ def remove_repo(
     json: Json = False,
 ) -> None:
     """Unregister repositories (also: delete repo); their files stay without --all."""
-    if all_ and not force and not confirm(f"Delete the files of {name}?"):
-        raise UsageError("nothing was removed", "say -f to delete without being asked")
-    gone = repositories.remove(open_workspace(), name, all_)
-    show({"list": [e.alias for e in gone]}, [f"{e.alias},{e.uid}" for e in gone], json)
+    workspace = open_workspace()
+    lost = repositories.uncommitted(workspace, name) if all_ else 0
+    files = f"{lost} {'file' if lost == 1 else 'files'} that no commit has" if lost else ""
+    if all_ and not force and not confirm(f"Delete {name}{files and f', {files} included'}?"):
+        raise UsageError(
+            f"nothing was removed{files and f': {name} has {files}'}",
+            f"say -f to delete without being asked{files and '; cmgit save commits them'}",
+        )
+    gone = repositories.remove(workspace, name, all_)
+    if files:
+        out.note(f"deleted {files}")
+    show(
+        {"list": [e.alias for e in gone], "uncommitted": lost},
+        [f"{e.alias},{e.uid}" for e in gone],
+        json,
+    )
 
 
 @app.command("detect repo", epilog="Example: cmgit detect repo")

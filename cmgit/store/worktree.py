@@ -417,6 +417,23 @@ class WorkTree:
                 operations.append(index_operation(path, entry))
         return edits, operations
 
+    def uncommitted(self) -> Iterator[str]:
+        """The files on the disk that are not in the head as they are: edited, new, ignored."""
+        head = self.git.head().commit
+        committed = dict(walk(self.git.objects, self.git.read_commit(head).tree if head else ""))
+        entries, _ = self.index.read()
+        written = _mtime_ns(self.index.path)
+
+        def now(path: str) -> TreeEntry | None:
+            entry = entries.get(path)
+            return self._tracked(path, entry, written) if entry else self.put_path(path)
+
+        for path in self.all_files(""):
+            if ".git" not in path.split("/"):
+                known = committed.get(path)
+                if known is None or known != now(path):
+                    yield path
+
     def left_out(self) -> dict[str, TreeEntry]:
         """The files that a sparse check-out keeps off the disk."""
         if not os.path.exists(os.path.join(self.git.git_directory, "info", "sparse-checkout")):

@@ -9,6 +9,7 @@ from pathlib import Path
 import orjson
 import pytest
 
+from cmgit.actions import access
 from cmgit.workspace import Workspace
 from tests.cli import bad, good, run
 from tests.conftest import Git, MakeRepo, artifact_files, uid_of, write_files
@@ -192,6 +193,37 @@ def test_rm(make_repo: MakeRepo, workspace: Workspace, action: str) -> None:
     assert not path.exists()
     assert "always there" in bad(1, action, "repo", "local", "--all", "-f")
     assert "local" in good("find", "repo").out
+
+
+def test_rm_says_what_is_lost(make_repo: MakeRepo, workspace: Workspace, git: Git) -> None:
+    """Files that no commit has are counted: in the refusal, and when they are gone."""
+    path = make_repo("demo", "a", files={".gitignore": "*.bin\n"})
+    good("init", "repo", f"--path={path}")
+    assert bad(1, "rm", "repo", "demo", "--all").splitlines()[0] == "cmgit: nothing was removed"
+    write_files(path, {"script/a/run.sh": "edited", "new": "n", "w.bin": "w"})
+    error = bad(1, "rm", "repo", "demo", "--all")
+    assert "nothing was removed: demo has 3 files that no commit has\n" in error
+    assert "cmgit save" in error
+    answer = access("rm repo demo --all")
+    assert (answer["return"], "3 that no commit has" in answer["error"]) == (1, True)
+    assert (path / "new").exists()
+    assert run("rm", "repo", "demo").err == ""
+    good("init", "repo", f"--path={path}")
+    done = run("rm", "repo", "demo", "--all", "-f", "--json")
+    assert (done.code, done.err) == (0, "deleted 3 files that no commit has\n")
+    assert orjson.loads(done.out) == {"return": 0, "list": ["demo"], "uncommitted": 3}
+    assert not path.exists()
+
+
+def test_rm_of_a_broken_repository(make_repo: MakeRepo, workspace: Workspace) -> None:
+    """It goes, with a warning that what is lost could not be counted."""
+    path = make_repo("demo", "a")
+    good("init", "repo", f"--path={path}")
+    (path / ".git" / "HEAD").write_text("garbage\n")
+    done = run("rm", "repo", "demo", "--all", "-f")
+    assert (done.code, done.lines) == (0, [f"demo,{UID}"])
+    assert done.err.startswith("warning: what demo has not committed is unknown: ")
+    assert not path.exists()
 
 
 def test_pull_after_rm(make_repo: MakeRepo, workspace: Workspace) -> None:

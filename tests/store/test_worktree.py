@@ -268,6 +268,28 @@ def saved(git, path: Path) -> str:
     return git(path, "rev-parse", "HEAD^{tree}").strip()
 
 
+def test_uncommitted(path, git):
+    """What no commit has: edited, staged, new, ignored, of a repository inside; not what is gone."""
+    write_files(
+        path, {".gitignore": "*.bin\n", "same": "s", "gone": "g", "staged": "1", "mode": "m"}
+    )
+    git(path, "add", "--all")
+    git(path, "commit", "-q", "-m", "files")
+    git(path, "init", "-q", "inner")
+    write_files(
+        path, {"staged": "2", "new": "n", "w.bin": "w", "script/a/run.sh": "echo", "inner/x": "x"}
+    )
+    git(path, "add", "staged")
+    git(path, "rm", "-q", "--cached", "same")
+    (path / "gone").unlink()
+    (path / "mode").chmod(0o755)
+    worktree = Repository.open(str(path)).worktree
+    assert worktree is not None
+    assert sorted(worktree.uncommitted()) == [
+        "inner/x", "mode", "new", "script/a/run.sh", "staged", "w.bin",
+    ]  # fmt: skip
+
+
 @pytest.mark.parametrize("seed", range(12))
 def test_save_is_add_all(path, git, seed):
     """After random edits and random staging, what is saved is what ``git add --all`` stages."""

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from .errors import CmgitError
 from .index.lookup import PENDING, Index
+from .index.manifest import DIRECTORY
 from .refresh import refresh
 from .registry import Entry
 from .repository import Repository
@@ -34,8 +35,28 @@ class Finding:
 
 
 def reindex(workspace: Workspace) -> Index:
-    """Build the index anew from Git and the disk; returns it."""
+    """Build the index anew from Git and the disk; returns it.
+
+    Raises CmgitError when it could not be written.
+    """
+    index = _built_anew(workspace)
+    if not _is_written(workspace, index):
+        if os.access(os.path.join(workspace.home, DIRECTORY), os.W_OK):
+            raise CmgitError(f"the index was not written: no room in {workspace.home}")
+        raise CmgitError(
+            f"the index was not written: {workspace.home} cannot be written",
+            "set CMGIT_HOME to a directory of your own",
+        )
+    return index
+
+
+def _built_anew(workspace: Workspace) -> Index:
     return refresh(workspace.home, workspace.report, publishing=True, anew=True)
+
+
+def _is_written(workspace: Workspace, index: Index) -> bool:
+    """Whether an index is in the home; else it is in memory only."""
+    return index.directory == os.path.join(workspace.home, DIRECTORY)
 
 
 def check(workspace: Workspace) -> Iterator[Finding]:
@@ -60,8 +81,9 @@ def check(workspace: Workspace) -> Iterator[Finding]:
 def _check_repository(workspace: Workspace, entry: Entry) -> Iterator[Finding]:
     try:
         repository = Repository.open(entry.path, entry.alias)
-        with repository.locked(wait_seconds=10):
-            pass  # finishes what a killed process began
+        if os.access(repository.git.git_directory, os.W_OK):
+            with repository.locked(wait_seconds=10):
+                pass  # finishes what a killed process began
         repository.description()
     except CmgitError as error:
         yield Finding(entry.alias, str(error))
@@ -104,11 +126,12 @@ def _below(git: GitRepository, oid: ObjectID) -> list[ObjectID]:
 
 def _check_index(workspace: Workspace) -> Iterator[Finding]:
     before = _content(workspace.index())
-    fresh = reindex(workspace)
+    fresh = _built_anew(workspace)
     after = _content(fresh)
     if before != after:
         differ = len(set(map(repr, before)) ^ set(map(repr, after)))
-        yield Finding("index", f"{differ} records were not what Git says", state="repaired")
+        state = "repaired" if _is_written(workspace, fresh) else "wrong"
+        yield Finding("index", f"{differ} records were not what Git says", state)
     for warning in warnings_of(fresh):
         yield Finding("artifact", warning, state="note")
     uids: dict[str, list[str]] = {}

@@ -489,6 +489,35 @@ def test_read_only_home_with_an_old_index(readable: Path, tmp_path: Path, kind: 
     assert (done.returncode, done.stdout, done.stderr) == (0, expected, "")
 
 
+@pytest.mark.parametrize("old", [False, True])
+def test_reindex_of_a_read_only_home(readable: Path, kind: str, old: bool) -> None:
+    """What shall be written and cannot be is an error, though a find would go without."""
+    if old:
+        subprocess.run(["chmod", "u+w", str(readable / "index-v1")], check=True)
+        for file in readable.joinpath("index-v1").iterdir():
+            file.unlink()
+        subprocess.run(["chmod", "u-w", str(readable / "index-v1")], check=True)
+    done = as_reader("reindex")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == (
+        f"cmgit: the index was not written: {readable} cannot be written\n"
+        "  hint: set CMGIT_HOME to a directory of your own\n"
+    )
+    assert as_reader("find", "script", "--count").stdout == "1\n"
+
+
+def test_check_of_a_read_only_home(readable: Path, kind: str) -> None:
+    """Everything is verified, against an index in memory if there is none."""
+    done = as_reader("check")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "all is well\n")
+    subprocess.run(["chmod", "u+w", str(readable / "index-v1")], check=True)
+    for file in readable.joinpath("index-v1").iterdir():
+        file.unlink()
+    subprocess.run(["chmod", "u-w", str(readable / "index-v1")], check=True)
+    done = as_reader("check")
+    assert (done.returncode, done.stdout) == (0, ""), done
+
+
 def test_home_that_cannot_be(
     workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -28,7 +28,8 @@ from .registry import LOCAL, Entry
 from .repository import Change, File, Repository
 from .store.checkout import contained_link
 from .store.objects import EXECUTABLE, FILE, LINK, ObjectID
-from .store.worktree import index_operation
+from .store.operations import index_operation
+from .store.status import pending
 from .workspace import Workspace
 
 
@@ -490,7 +491,7 @@ def save(workspace: Workspace, repo: str = "", message: str = "") -> list[str]:
         if repository.worktree is None:
             raise UsageError(f"{entry.alias} is bare: it has no files to save")
         repository.git.check_idle()
-        edits, operations = repository.worktree.pending()
+        edits, operations = pending(repository.worktree)
         title = message or _save_title(sorted(edits))
         with repository.change(title) as change:
             change.stage(edits, operations)

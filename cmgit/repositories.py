@@ -14,9 +14,11 @@ from .meta.write import dump_yaml
 from .names import Name, check_alias, new_uid, parse_name
 from .registry import BARE, LOCAL, WORKING, Entry
 from .repository import DESCRIPTION_FILES, Description, Repository
+from .store import status
 from .store.git import DEFAULT_BRANCH, PRIVATE_DIRECTORY, GitRepository
 from .store.locks import process_lock
 from .store.objects import ObjectID
+from .store.operations import populate
 from .store.remote import (
     REMOTE_REFS,
     Fetched,
@@ -326,7 +328,7 @@ def _clone(repository: Repository, directory: str) -> None:
     config.write_to_path()
     plain.close()
     git = GitRepository.open(directory)
-    WorkTree(git).populate()
+    populate(WorkTree(git))
     git.close()
 
 
@@ -363,7 +365,8 @@ def uncommitted(workspace: Workspace, name: str) -> int:
         try:
             repository = Repository.open(entry.path, entry.alias)
             with closing(repository.git):
-                count += len(list(repository.worktree.uncommitted())) if repository.worktree else 0
+                if repository.worktree is not None:
+                    count += len(list(status.uncommitted(repository.worktree)))
         except CmgitError as error:
             workspace.report(f"warning: what {entry.alias} has not committed is unknown: {error}")
     return count

@@ -12,11 +12,14 @@ from .errors import Busy, CmgitError, GitError, MetaError, NotFound, RefMoved
 from .index.watch import signature
 from .meta.parse import parse_file
 from .names import is_uid
+from .store import journal
 from .store.git import GitRepository
+from .store.journal import RefUpdate
 from .store.locks import process_lock
 from .store.objects import FILE, ObjectID, ObjectStore, TreeEntry, read_blob
+from .store.operations import Operation
 from .store.trees import edit, lookup, subtree, walk
-from .store.worktree import Operation, WorkTree
+from .store.worktree import WorkTree
 
 DESCRIPTION_FILES = ("cmr.yaml", "cmr.json")
 _REPLAYS = 20
@@ -189,7 +192,7 @@ class Repository:
     def recover(self) -> bool:
         """Finish or drop what a killed process began; with the lock held."""
         if self.worktree is not None:
-            return self.worktree.recover()
+            return journal.recover(self.worktree)
         return bool(self.git.release_dead_locks())
 
     @property
@@ -325,12 +328,11 @@ class Change:
         if tree != (old_tree or edit(git.objects, "", {})):
             parents = (self._base,) if self._base else ()
             new = git.commit(tree, parents, self.message)
+        update = RefUpdate(self._ref, self._base, new, f"cmgit: {self.message}")
         if self.repository.worktree is not None:
-            return self.repository.worktree.change(
-                self._ref, self._base, new, f"cmgit: {self.message}", self._operations
-            )
+            return journal.change(self.repository.worktree, update, self._operations)
         git.objects.flush()
-        return new is None or git.move_ref(self._ref, self._base, new, f"cmgit: {self.message}")
+        return new is None or git.move_ref(self._ref, self._base, new, update.message)
 
     def _rebase(self) -> None:
         """Go on from the new head, if nothing that this change touches is different there."""

@@ -6,7 +6,9 @@
 * :mod:`.git`: one Git repository on disk: format, head, commits, compare-and-swap of a branch.
 * :mod:`.revisions`: the commits that words such as ``main~2`` stand for.
 * :mod:`.locks`: the lock of cmgit and the lock files of Git, both safe against ``kill -9``.
-* :mod:`.worktree`: the files of a person, the Git index, and changes to both that survive a crash.
+* :mod:`.worktree`, :mod:`.gitindex`: the files of a person, and Git's index of them.
+* :mod:`.status`: what is pending, as ``git add --all`` would stage it.
+* :mod:`.journal`, :mod:`.operations`: files, index and branch changed as one, whatever happens.
 * :mod:`.convert`: line ends and filters, as Git's attributes have them.
 * :mod:`.checkout`: read-only check-outs of trees under their object ids.
 * :mod:`.diff`: differences of trees, as Git prints them.

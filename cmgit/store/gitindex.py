@@ -15,6 +15,7 @@ from dulwich.index import (
     ConflictedIndexEntry,
     IndexEntry,
     UnsupportedIndexFormat,
+    index_entry_from_stat,
     read_index_dict_with_version,
     write_index_dict,
 )
@@ -39,6 +40,22 @@ class GitIndex:
 
     def __init__(self, git_directory: str) -> None:
         self.path = os.path.join(git_directory, "index")
+
+    @property
+    def written(self) -> int:
+        """When it was last written, in nanoseconds since 1970; 0 when there is none."""
+        return int(getattr(self._stat(), "st_mtime_ns", 0))
+
+    @property
+    def size(self) -> int:
+        """Its size in bytes; 0 when there is none."""
+        return int(getattr(self._stat(), "st_size", 0))
+
+    def _stat(self) -> os.stat_result | None:
+        try:
+            return os.lstat(self.path)
+        except OSError:
+            return None
 
     def read(self) -> tuple[Index, int]:
         """The entries by path, and the version.
@@ -83,6 +100,11 @@ class GitIndex:
             raise Unsupported(
                 f"{self.path} is {name}, which cmgit does not change", f"run '{command}'"
             )
+
+
+def entry_of(found: os.stat_result, oid: str, mode: int) -> IndexEntry:
+    """The entry of a file that looks so and has this blob."""
+    return index_entry_from_stat(found, oid.encode("ascii"), mode=mode)
 
 
 def encode_index(entries: Index, version: int = 2) -> bytes:

@@ -157,6 +157,16 @@ def targets(given: Input) -> str:
     return str(others[0])
 
 
+def _number(given: Input, key: str, least: int = 0) -> int | None:
+    """A whole number of an input, None when it was not given; raises UsageError for another."""
+    value = given.get(key)
+    if value is None:
+        return None
+    if isinstance(value, bool) or not str(value).isdecimal() or int(value) < least:
+        raise UsageError(f"{key} {value!r} is not a number from {least} on")
+    return int(value)
+
+
 # -- actions on artifacts -------------------------------------------------------------------------
 
 
@@ -170,9 +180,7 @@ def _find(workspace: Workspace, given: Input) -> Output:
         if sort not in SORT_KEYS:
             raise UsageError(f"cannot sort by {sort!r}", f"sort by one of {', '.join(SORT_KEYS)}")
         found.sort(key=lambda artifact: str(getattr(artifact, sort)))
-    if given.get("limit") is not None:
-        found = found[: max(0, int(given["limit"]))]
-    return {"list": found}
+    return {"list": found[: _number(given, "limit")]}
 
 
 def _load(workspace: Workspace, given: Input) -> Output:
@@ -282,8 +290,7 @@ def _where(workspace: Workspace, given: Input) -> Output:
 
 def _log(workspace: Workspace, given: Input) -> Output:
     changes = history.log(workspace, select_past(workspace, given))
-    limit = int(given["limit"]) if given.get("limit") else None
-    return {"list": [change.to_dict() for change in islice(changes, limit)]}
+    return {"list": [change.to_dict() for change in islice(changes, _number(given, "limit"))]}
 
 
 def _diff(workspace: Workspace, given: Input) -> Output:
@@ -346,7 +353,7 @@ def _pull_repo(workspace: Workspace, given: Input) -> Output:
         str(given.get("url") or ""),
         str(given.get("branch") or ""),
         str(given.get("checkout") or ""),
-        int(given["depth"]) if given.get("depth") else None,
+        _number(given, "depth", least=1),
     )
     return {"alias": entry.alias, "uid": entry.uid, "path": entry.path}
 

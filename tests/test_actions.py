@@ -85,6 +85,20 @@ def test_return_codes(demo: Path, words: str, code: int) -> None:
         assert "\n" not in answer["error"]
 
 
+@pytest.mark.parametrize("words", ["find script", "log script a"])
+def test_limits(demo: Path, words: str) -> None:
+    """0 is none, nothing is all; what is no number from 0 on is refused."""
+    everything = len(access(words)["list"])
+    for limit, count in (("0", 0), ("1", 1), ("99", everything)):
+        assert len(access(f"{words} --limit={limit}")["list"]) == count
+    for flag in ("--limit=-1", "--limit=x", "--limit=", "--limit", "--limit=1.5"):
+        answer = access(f"{words} {flag}")
+        assert (answer["return"], answer["error"].startswith("limit ")) == (1, True), answer
+    given = {"action": words.split()[0], "automation": "script", "artifact": "a"}
+    assert [len(access({**given, "limit": n})["list"]) for n in (None, 0, 1)] == [1, 0, 1]
+    assert access({**given, "limit": -1})["return"] == 1
+
+
 def test_suggestion() -> None:
     """An action that there is not: the one that was meant."""
     answer = access({"action": "fnd", "automation": "script"})
@@ -139,8 +153,10 @@ def test_repositories(demo: Path, workspace: Workspace, tmp_path: Path) -> None:
     assert access("update repo demo --desc=words")["return"] == 0
     assert access("show repo demo")["list"][0]["desc"] == "words"
     assert access("rm repo demo")["list"] == ["demo"]
-    assert access(f"pull repo demo --url={demo} --depth=0")["return"] in (0, 1)
-    assert access("find script")["return"] in (0, 4)
+    for depth in ("0", "-1", "x", ""):
+        answer = access(f"pull repo demo --url={demo} --depth={depth}")
+        assert (answer["return"], answer["error"].startswith("depth ")) == (1, True), answer
+    assert access("find repo demo")["list"] == []
 
 
 def test_meta_of_another_kind(demo: Path) -> None:

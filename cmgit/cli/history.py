@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import Annotated
 
 import typer
@@ -20,7 +21,7 @@ def log(
     automation: Automation,
     artifact: OneArtifact,
     at: At = "",
-    limit: Annotated[int, typer.Option(min=0, help="At most so many commits.")] = 0,
+    limit: Annotated[int | None, typer.Option(min=0, help="At most so many commits.")] = None,
     json: Json = False,
 ) -> None:
     """List the commits that changed an artifact, newest first, followed through renames.
@@ -30,7 +31,7 @@ def log(
     workspace = open_workspace()
     given = {"automation": automation, "artifact": artifact, "at": at}
     found = actions.select_past(workspace, given)
-    for number, change in enumerate(history.log(workspace, found), 1):
+    for change in islice(history.log(workspace, found), limit):
         values = change.to_dict()
         if json:
             out.json(values)
@@ -38,8 +39,6 @@ def log(
             title = (values["message"].splitlines() or [""])[0]
             when = values["date"][:16].replace("T", " ")
             out.line(f"{values['commit'][:12]} {when} {values['author']}: {title}")
-        if number == limit:
-            break
 
 
 @app.command("diff", epilog="Example: cmgit diff script detect-os HEAD~3 HEAD")

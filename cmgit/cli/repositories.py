@@ -106,12 +106,14 @@ def pull_repo(
     url: Annotated[str, typer.Option(help="A Git URL, a path, owner@name, package:NAME.")] = "",
     branch: Annotated[str, typer.Option(help="The branch to follow.")] = "",
     checkout: Annotated[str, typer.Option(help="A revision to be at.")] = "",
-    depth: Annotated[int, typer.Option(min=0, help="Only so many commits of history.")] = 0,
+    depth: Annotated[
+        int | None, typer.Option(min=1, help="Only so many commits of history.")
+    ] = None,
     json: Json = False,
 ) -> None:
     """Take in a repository, or bring it up to date: objects only, no files."""
     workspace = open_workspace()
-    entry = repositories.pull(workspace, name, url, branch, checkout, depth or None)
+    entry = repositories.pull(workspace, name, url, branch, checkout, depth)
     _show_entry(entry, json)
 
 

@@ -38,7 +38,10 @@ def test_log(demo: Path, git: Git) -> None:
 
 def test_log_options(demo: Path, git: Git) -> None:
     """``--limit``, ``--json`` and ``--at``."""
-    assert len(good("log", "script", "z", "--limit=2").lines) == 2
+    for limit, count in (("0", 0), ("2", 2), ("99", 3)):
+        assert len(good("log", "script", "z", f"--limit={limit}").lines) == count
+    for limit in ("-1", "x", ""):
+        bad(1, "log", "script", "z", f"--limit={limit}")
     newest = good("log", "script", "z", "--json").json[0]
     assert newest == {
         "commit": git(demo, "rev-parse", "HEAD").strip(), "author": "Ann Author <ann@example.org>",

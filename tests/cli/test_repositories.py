@@ -123,7 +123,8 @@ def test_pull_options(make_repo: MakeRepo, workspace: Workspace, git: Git, home:
     assert "main" in bad(16, "pull", "repo", "x", f"--url={path}", "--branch=nosuch")
     bad(16, "pull", "repo", "x", f"--url={path}", "--checkout=nosuch")
     bad(1, "pull", "repo")
-    bad(1, "pull", "repo", "x", "--depth=-1", f"--url={path}")
+    for depth in ("0", "-1"):
+        bad(1, "pull", "repo", "x", f"--depth={depth}", f"--url={path}")
     assert "x," not in good("find", "repo").out
 
 

@@ -13,7 +13,7 @@ from itertools import islice
 from shlex import split
 from typing import Any
 
-from . import artifacts, check, history, removed, repositories
+from . import artifacts, check, history, removed, repositories, transfer
 from .artifact import Artifact
 from .errors import ActionNotFound, AutomationNotFound, CmgitError, NotFound, UsageError
 from .grammar import Input, parse_words
@@ -245,13 +245,13 @@ def _remove(workspace: Workspace, given: Input) -> Output:
 
 def _move(workspace: Workspace, given: Input) -> Output:
     artifact = select_one(workspace, {**given, "artifacts": []})
-    return {"artifact": artifacts.move(workspace, artifact, targets(given))}
+    return {"artifact": transfer.move(workspace, artifact, targets(given))}
 
 
 def _copy(workspace: Workspace, given: Input) -> Output:
     artifact = select_one(workspace, {**given, "artifacts": []})
     return {
-        "artifact": artifacts.copy(workspace, artifact, targets(given), given.get("new_tags") or ())
+        "artifact": transfer.copy(workspace, artifact, targets(given), given.get("new_tags") or ())
     }
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+from cmgit import repositories
 from cmgit.workspace import Workspace
 
 # a loaded machine is no failure
@@ -159,3 +160,16 @@ def make_repo(tmp_path: Path) -> MakeRepo:
         return path
 
     return make
+
+
+@pytest.fixture
+def demo(make_repo: MakeRepo, workspace: Workspace) -> Path:
+    """A working repository with the scripts a and b, registered."""
+    path = make_repo("demo", "a", "b")
+    repositories.init(workspace, path=str(path))
+    return path
+
+
+def count(git: Git, path: Path) -> int:
+    """The number of commits."""
+    return int(git(path, "rev-list", "--count", "HEAD"))

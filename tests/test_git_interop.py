@@ -9,11 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from cmgit.artifacts import add, copy, move, remove, save, update
+from cmgit.artifacts import add, remove, save, update
 from cmgit.errors import Busy, CmgitError, GitError, Unsupported
-from cmgit.history import restore
+from cmgit.removed import restore
 from cmgit.repositories import init, pull
 from cmgit.store import locks
+from cmgit.transfer import copy, move
 from cmgit.workspace import Workspace
 
 from .conftest import artifact_files, write_files

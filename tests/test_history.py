@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from cmgit import artifacts, history, removed
+from cmgit import artifacts, history, removed, transfer
 from cmgit.artifact import Artifact
 from cmgit.errors import NotFound, UsageError
 from cmgit.scan import record_of, tree_artifacts
@@ -62,7 +62,7 @@ def test_log_of_one_artifact(demo: Path, workspace: Workspace, git: Git) -> None
 def test_log_follows_renames(demo: Path, workspace: Workspace, git: Git, how: str) -> None:
     """A rename by cmgit, by ``git mv`` and by hand is followed by the UID."""
     if how == "mv":
-        artifacts.move(workspace, workspace.one("script", "a"), "z")
+        transfer.move(workspace, workspace.one("script", "a"), "z")
     elif how == "git mv":
         git(demo, "mv", "script/a", "script/z")
         commit(git, demo, "rename")
@@ -151,7 +151,7 @@ def test_diff(demo: Path, workspace: Workspace, git: Git) -> None:
     assert history.diff(workspace, artifact, "HEAD", "HEAD") == b""
     backwards = history.diff(workspace, artifact, "HEAD", "HEAD~1").decode()
     assert "-more" in backwards
-    moved = artifacts.move(workspace, artifact, "z")
+    moved = transfer.move(workspace, artifact, "z")
     text = history.diff(workspace, moved, "HEAD~2", "HEAD").decode()
     assert "+more" in text
     assert "-echo a" not in text

@@ -17,8 +17,8 @@ from tests.conftest import artifact_files, write_files
 PACKAGE = Path(cmgit.__file__).parent
 LAYERS = [
     "errors home", "names", "query", "meta", "grammar index", "store", "artifact repository scan",
-    "registry", "moves observe", "refresh", "workspace", "artifacts repositories", "check history", "removed",
-    "actions", "cli", "__main__",
+    "registry", "moves observe metafiles sources", "refresh", "workspace", "targets",
+    "artifacts transfer repositories", "check history", "removed", "actions", "cli", "__main__",
 ]  # fmt: skip
 SHORTHANDS = {("workspace", above) for above in ("artifacts", "history", "repositories")}
 """The methods of Workspace that stand for functions of the layers above it."""

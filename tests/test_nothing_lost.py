@@ -10,7 +10,7 @@ import sys
 import pytest
 
 import cmgit
-from cmgit import artifacts, history, removed, repositories
+from cmgit import artifacts, history, removed, repositories, transfer
 from cmgit.errors import AlreadyExists, GitError, UsageError
 from tests.conftest import write_files
 
@@ -31,7 +31,7 @@ def test_mv_refuses_to_leave_ignored_files_behind(workspace, two, git):
     weights = two / "p" / "note" / "a" / "w.bin"
     weights.write_text("weights")
     with pytest.raises(UsageError, match=r"w\.bin"):
-        artifacts.move(workspace, found, "o:")
+        transfer.move(workspace, found, "o:")
     assert weights.read_text() == "weights"
     assert [a.repo for a in workspace.find("note")] == ["p"]
 
@@ -85,10 +85,10 @@ def test_a_git_directory_on_another_file_system(workspace, tmp_path, git):
 
 def test_restore_knows_what_was_renamed_and_where_it_was_last(workspace, two, monkeypatch):
     """A renamed artifact is there; one that was moved and removed comes back from the last place."""
-    artifacts.move(workspace, workspace.add("note", "p:ra"), "rb")
+    transfer.move(workspace, workspace.add("note", "p:ra"), "rb")
     with pytest.raises(AlreadyExists, match="rb"):
         removed.restore(workspace, "note", "ra")
-    moved = artifacts.move(workspace, workspace.add("note", "p:m", meta={"v": 1}), "o:")
+    moved = transfer.move(workspace, workspace.add("note", "p:m", meta={"v": 1}), "o:")
     changed = artifacts.update(workspace, [moved], {"v": 2})
     monkeypatch.setenv("GIT_COMMITTER_DATE", "2100-01-01T00:00:00+00:00")  # later, in seconds too
     artifacts.remove(workspace, changed)

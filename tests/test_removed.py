@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from cmgit import actions, artifacts, history, removed
+from cmgit import actions, artifacts, history, removed, transfer
 from cmgit.errors import AlreadyExists, AutomationNotFound, CmgitError, NotFound
 from cmgit.repositories import init, pull, remove
 from cmgit.workspace import Workspace
@@ -52,7 +52,7 @@ def test_restore_by_any_name(demo: Path, workspace: Workspace, git: Git, word: s
 
 def test_restore_at(demo: Path, workspace: Workspace, git: Git) -> None:
     """``at`` brings back the artifact as it was then, under the name that it had then."""
-    artifacts.move(workspace, workspace.one("script", "a"), "z")
+    transfer.move(workspace, workspace.one("script", "a"), "z")
     edit(demo / "script/z/run.sh")
     commit(git, demo, "edit")
     artifacts.remove(workspace, [workspace.one("script", "z")])
@@ -63,7 +63,7 @@ def test_restore_at(demo: Path, workspace: Workspace, git: Git) -> None:
 
 def test_restore_by_a_former_alias(demo: Path, workspace: Workspace) -> None:
     """What was renamed and then removed comes back as it last was."""
-    moved = artifacts.move(workspace, workspace.one("script", "a"), "z")
+    moved = transfer.move(workspace, workspace.one("script", "a"), "z")
     artifacts.remove(workspace, artifacts.update(workspace, [moved], {"v": 2}))
     back = removed.restore(workspace, "script", "a")
     assert (back.path, workspace.load(back)["v"]) == ("script/z", 2)
@@ -127,7 +127,7 @@ def test_log_of_what_was_removed(demo: Path, workspace: Workspace, kind: str, wo
 
 def test_log_by_a_name_that_only_the_history_knows(demo: Path, workspace: Workspace) -> None:
     """A former alias means the artifact of today, and of yesterday when that is removed."""
-    artifacts.move(workspace, workspace.one("script", "a"), "z")
+    transfer.move(workspace, workspace.one("script", "a"), "z")
     told = [(f"mv script demo:a,{uid_of(1)} z", "script/z"), ("first", "script/a")]
     assert log(workspace, "script a") == log(workspace, "script z") == told
     artifacts.remove(workspace, [workspace.one("script", "z")])
@@ -153,7 +153,7 @@ def test_log_of_what_git_removed_at_a_merge(demo: Path, workspace: Workspace, gi
 
 def test_log_of_what_was_moved_to_another_repository(demo: Path, workspace: Workspace) -> None:
     """The log is that of the repository that holds it, or of the one that is named."""
-    moved = artifacts.move(workspace, workspace.one("script", "a"), "local:z")
+    moved = transfer.move(workspace, workspace.one("script", "a"), "local:z")
     there = log(workspace, "script a")
     assert there == log(workspace, "script z") == [(there[0][0], moved.path)]
     here = log(workspace, "script demo:a")

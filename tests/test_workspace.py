@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from cmgit import Query, Workspace, artifacts, repositories
+from cmgit import Query, Workspace, artifacts, repositories, transfer
 from cmgit.errors import (
     AmbiguousError,
     AutomationNotFound,
@@ -24,14 +24,6 @@ from cmgit.names import Name
 from cmgit.registry import Entry
 from cmgit.repository import Repository
 from tests.conftest import Git, MakeRepo, meta_of, uid_of, write_files
-
-
-@pytest.fixture
-def demo(make_repo: MakeRepo, workspace: Workspace) -> Path:
-    """A working repository with the scripts a and b, registered."""
-    path = make_repo("demo", "a", "b")
-    repositories.init(workspace, path=str(path))
-    return path
 
 
 def test_artifact(demo: Path, workspace: Workspace) -> None:
@@ -177,7 +169,7 @@ def test_changes_go_on_where_the_repository_is_now(
     with workspace.changing(entry) as repository:
         assert repository.git.path == str(tmp_path / "work")
     artifacts.update(workspace, [a], {"k": 1})
-    artifacts.move(workspace, b, "local:")
+    transfer.move(workspace, b, "local:")
     assert [found.repo for found in workspace.find("script")] == ["local", "demo"]
     assert workspace.load(workspace.one("script", "a"))["k"] == 1
     assert git(tmp_path / "work", "status", "--porcelain") == ""

@@ -203,8 +203,8 @@ def add_to_cmgit(home: str, repo: str, count: int) -> int:
     """Add all of them to a repository of a home; returns how many are found then."""
     from cmgit import Workspace
     from cmgit.artifacts import New, add_many
+    from cmgit.change import File
     from cmgit.names import Name
-    from cmgit.repository import File
 
     workspace = Workspace(home)
     news = [

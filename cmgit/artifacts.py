@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from .artifact import Artifact
+from .change import Change, File
 from .errors import UsageError
 from .meta.merge import merge
 from .meta.parse import IDENTITY_KEYS, Identity, Meta, chosen_files, parse_meta
@@ -17,7 +18,7 @@ from .metafiles import read_meta, write_meta
 from .names import Name, check_alias, is_uid, new_uid, parse_name, same_word
 from .query import split_tags
 from .registry import LOCAL, Entry
-from .repository import Change, File, Repository
+from .repository import Repository
 from .sources import read_source
 from .store.operations import index_operation
 from .store.status import pending

@@ -7,10 +7,11 @@ from contextlib import suppress
 from typing import NamedTuple
 
 from .artifact import Artifact
+from .change import Change
 from .errors import NotFound
 from .meta.parse import META_FILES, Identity, Meta, chosen_files, parse_file, parse_meta
 from .meta.write import edit_file
-from .repository import Change, Repository
+from .repository import Repository
 from .store.objects import ObjectID
 
 

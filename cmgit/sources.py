@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 
+from .change import File
 from .errors import NotFound, UsageError
-from .repository import File
 from .store.checkout import contained_link
 from .store.objects import EXECUTABLE, FILE, LINK
 

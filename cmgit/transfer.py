@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from .artifact import Artifact
+from .change import Change
 from .errors import UsageError
 from .meta.parse import Meta, chosen_files
 from .metafiles import read_meta, set_values
@@ -12,7 +13,7 @@ from .moves import Move, Place, begin, content_tree, take_back
 from .names import Name, new_uid
 from .query import split_tags
 from .registry import Entry
-from .repository import Change, Repository
+from .repository import Repository
 from .targets import found_at, free_path, target
 from .workspace import Workspace
 

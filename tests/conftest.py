@@ -11,6 +11,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from cmgit import repositories
+from cmgit.repository import Repository
 from cmgit.workspace import Workspace
 
 # a loaded machine is no failure
@@ -173,3 +174,22 @@ def demo(make_repo: MakeRepo, workspace: Workspace) -> Path:
 def count(git: Git, path: Path) -> int:
     """The number of commits."""
     return int(git(path, "rev-list", "--count", "HEAD"))
+
+
+@pytest.fixture(params=["working", "bare"])
+def repository(
+    request: pytest.FixtureRequest, make_repo: MakeRepo, git: Git, tmp_path: Path
+) -> Repository:
+    """The same repository, with and without a work tree."""
+    path = make_repo("demo", "a", "b")
+    if request.param == "bare":
+        git(tmp_path, "clone", "-q", "--bare", str(path), "demo.git")
+        path = tmp_path / "demo.git"
+    return Repository.open(str(path), "demo")
+
+
+def clean(git: Git, repository: Repository) -> None:
+    """Assert that Git is content with a repository."""
+    if repository.working:
+        assert git(repository.git.path, "status", "--porcelain") == ""
+    git(repository.git.path, "fsck", "--strict")

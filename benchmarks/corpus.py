@@ -104,6 +104,20 @@ def copy_home(home: Path, target: Path) -> Path:
     return Path(shutil.copytree(home, target, symlinks=True, copy_function=copy))
 
 
+def make_movable(home: Path) -> None:
+    """Let nothing in a home that cmgit made say where it is: the working repositories in it are
+    registered by relative paths, and the index, which would notice, goes."""
+    path = home / "registry.json"
+    value = json.loads(path.read_text())
+    for item in value["repositories"]:
+        item["path"] = os.path.relpath(home / item["path"], home)
+    del value["check"]
+    path.write_text(json.dumps(value, indent=2) + "\n")
+    (home / "registry.json~").unlink()
+    for index in home.glob("index-v*"):
+        shutil.rmtree(index)
+
+
 # -- what is in it --------------------------------------------------------------------------------
 
 

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from cmgit.errors import MetaError, NotFound
+from cmgit.errors import GitError, MetaError, NotFound
 from cmgit.repository import Repository, read_description
 
 from .conftest import write_files
@@ -78,6 +78,19 @@ def test_disk_is_what_a_working_repository_holds(make_repo):
     assert repository.read_file("script/a/run.sh") == b"edited"
     assert sorted(repository.content("script/a")) == ["new", "run.sh"]
     assert repository.names("script/a") == ["_cm.yaml", "new", "run.sh", "x.tmp"]
+
+
+def test_lock_of_a_repository_that_was_moved_away(make_repo, tmp_path):
+    """It is told, and what was made to wait for the lock does not stay behind."""
+    repository = Repository.open(str(make_repo("demo", "a")))
+    (tmp_path / "demo").rename(tmp_path / "moved")
+    (tmp_path / "demo/.git/cmgit").mkdir(parents=True)  # by another process that waits
+    with pytest.raises(NotFound, match="demo is not there any more"), repository.locked():
+        pass
+    assert not (tmp_path / "demo/.git").exists()
+    with pytest.raises(GitError, match="demo cannot be changed"), repository.locked():
+        pass
+    assert not (tmp_path / "demo/.git").exists()
 
 
 def test_lock_excludes_other_processes(repository):

@@ -21,7 +21,7 @@ from dulwich.attrs import (
     parse_git_attributes,
 )
 from dulwich.config import get_xdg_config_home_path
-from dulwich.filters import FilterError, FilterRegistry
+from dulwich.filters import FilterDriver, FilterError, FilterRegistry
 
 from ..errors import GitError, Unsupported
 from .git import GitRepository
@@ -71,8 +71,13 @@ class Converter:
         data = self._with_crlf(data, self._action(found))
         driver = self._driver(found)
         if driver is not None:
-            data = self._run(lambda d: driver.smudge(d, path.encode()), path, data)
+            name = path.encode("utf-8", "surrogateescape")
+            data = self._run(lambda d: driver.smudge(d, name), path, data)
         return data
+
+    def is_filtered(self, path: str) -> bool:
+        """Whether a filter of the user's is applied to a path: a program, which may fail."""
+        return self._driver(self.attributes(path)) is not None
 
     # -- attributes ---------------------------------------------------------------------------
 
@@ -171,7 +176,7 @@ class Converter:
 
     # -- filters ------------------------------------------------------------------------------
 
-    def _driver(self, found: Attributes):  # type: ignore[no-untyped-def]
+    def _driver(self, found: Attributes) -> FilterDriver | None:
         name = found.get(b"filter")
         if not isinstance(name, bytes):
             return None

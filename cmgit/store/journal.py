@@ -27,7 +27,7 @@ from .git import Head
 from .gitindex import encode_index
 from .locks import GitLock
 from .objects import ObjectID
-from .operations import Operation, carry_out, refuse_links, room_for
+from .operations import Operation, carry_out, refuse_links, room_for, try_filters
 from .room import check_room
 from .worktree import WorkTree
 
@@ -46,10 +46,12 @@ def change(worktree: WorkTree, update: RefUpdate, operations: list[Operation]) -
     """Make a change as the head of this module says; with cmgit's lock held.
 
     Returns False, with nothing changed, when the head is not the branch at ``old`` any more.
-    Raises GitError for a path that a link leads elsewhere, Busy when Git is at work.
+    Raises GitError for a path that a link leads elsewhere or whose filter fails, Busy when Git is
+    at work.
     """
     git = worktree.git
     refuse_links(worktree, operations)
+    try_filters(worktree, operations)
     git.objects.flush()
     check_room(git.private_directory, lambda: room_for(worktree, operations))
     made = False

@@ -52,6 +52,15 @@ def refuse_links(worktree: WorkTree, operations: Iterable[Operation]) -> None:
                 parent = parent.rpartition("/")[0]
 
 
+def try_filters(worktree: WorkTree, operations: Iterable[Operation]) -> None:
+    """Raise GitError for a filter that fails: while nothing is changed yet."""
+    for operation in operations:
+        match operation:
+            case ["write", str(path), str(oid), int(mode)]:
+                if mode != LINK and worktree.is_filtered(path):
+                    worktree.checked_out(path, read_blob(worktree.git.objects, oid))
+
+
 def room_for(worktree: WorkTree, operations: Iterable[Operation]) -> int:
     """The bytes on the disk that the operations may take."""
     written = [str(operation[2]) for operation in operations if operation[0] == "write"]

@@ -98,6 +98,10 @@ class WorkTree:
         """The content that a file has for the data of its blob (line ends, filters)."""
         return self._converter().smudge(path, data)
 
+    def is_filtered(self, path: str) -> bool:
+        """Whether a filter of the user's is applied to a path."""
+        return self._converter().is_filtered(path)
+
     def forget_attributes(self) -> None:
         """Read Git's attributes again: a file that holds some was written."""
         self._conversions = None

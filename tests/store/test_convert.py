@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 
 import pytest
@@ -69,7 +70,8 @@ def test_filters(path, git):
     wanted = staged_by_git(git, path)
     assert saved(git, path) == wanted
     assert git(path, "show", "HEAD:x.rot") == "uryyb"
-    write(path, **{"y.rot": "hello"})
-    assert git(path, "show", "HEAD:y.rot") == "uryyb"
-    assert (path / "y.rot").read_text() == "hello"
+    for name in ("y.rot", os.fsdecode(b"\xff.rot")):  # a name need not be UTF-8
+        write(path, **{name: "hello"})
+        assert git(path, "show", f"HEAD:{name}") == "uryyb"
+        assert (path / name).read_text() == "hello"
     clean(git, path)

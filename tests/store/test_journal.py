@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from cmgit.errors import Busy
+from cmgit.errors import Busy, GitError
 from cmgit.repository import Repository
 from cmgit.store import locks
 
@@ -45,6 +45,22 @@ def test_ref_lock_of_git_is_waited_for(path, git, monkeypatch):
     lock.unlink()
     clean(git, path)
     assert not Repository.open(str(path)).unfinished
+
+
+def test_a_filter_that_fails(path, git):
+    """It does so before anything is changed, and what comes next works."""
+    git(path, "config", "filter.bad.clean", "cat")
+    git(path, "config", "filter.bad.smudge", "false")
+    git(path, "config", "filter.bad.required", "true")
+    (path / ".git/info/attributes").write_text("*.bad filter=bad\n")
+    before = git(path, "rev-parse", "HEAD")
+    with pytest.raises(GitError, match=r"the filter of .*x\.bad failed"):
+        write(path, **{"first": "1", "x.bad": "hello"})
+    assert git(path, "rev-parse", "HEAD") == before
+    assert not (path / "first").exists()
+    clean(git, path)
+    write(path, file="hello")
+    clean(git, path)
 
 
 KILL = """

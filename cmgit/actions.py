@@ -6,6 +6,7 @@ and the flags. The answer has ``return`` (0 is success) and, on failure, ``error
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict
@@ -39,9 +40,7 @@ def access(
             request = _split(request)
         given = dict(request) if isinstance(request, Mapping) else parse_words(request)
         output = run(workspace or Workspace(), given)
-        if given.get("out") == "json":
-            output = {key: _plain(value) for key, value in output.items()}
-        return {"return": 0, **output}
+        return {"return": 0, **(plain(output) if given.get("out") == "json" else output)}
     except CmgitError as error:
         return failure(error)
     except (TypeError, ValueError) as error:  # a value of a kind that no action takes
@@ -84,11 +83,22 @@ def _is_repo(automation: str) -> bool:
     return name.accepts("repo", "55c3e27e8a140e48") and not name.is_pattern
 
 
+def plain(output: Output) -> Output:
+    """The answer of an action in values that JSON has; bytes that are no UTF-8 text become
+    ``{"base64": …}``."""
+    return {key: _plain(value) for key, value in output.items()}
+
+
 def _plain(value: Any) -> Any:
     if isinstance(value, Artifact):
         return value.to_dict()
     if isinstance(value, list):
         return [_plain(item) for item in value]
+    if isinstance(value, bytes):
+        try:
+            return value.decode()
+        except UnicodeDecodeError:
+            return {"base64": b64encode(value).decode("ascii")}
     return value
 
 
@@ -298,7 +308,9 @@ def _diff(workspace: Workspace, given: Input) -> Output:
     if not old:
         raise UsageError("a revision is needed", "cmgit diff script NAME OLD NEW")
     artifact = select_past(workspace, {**given, "artifacts": []})
-    return {"diff": history.diff(workspace, artifact, old, new).decode("utf-8", "replace")}
+    found = list(history.diff(workspace, artifact, old, new))
+    text = b"".join(file.text for file in found).decode("utf-8", "replace")
+    return {"diff": text, "list": [file.to_dict() for file in found]}
 
 
 def _restore(workspace: Workspace, given: Input) -> Output:
@@ -319,7 +331,10 @@ def _reindex(workspace: Workspace, given: Input) -> Output:
 
 
 def _check(workspace: Workspace, given: Input) -> Output:
-    return {"list": [asdict(finding) for finding in check.check(workspace)]}
+    found = list(check.check(workspace))
+    left = sum(finding.state == "wrong" for finding in found)
+    failed = {"return": 1, "error": check.verdict(left), "hint": ""} if left else {}
+    return {**failed, "list": [asdict(finding) for finding in found]}
 
 
 # -- actions on repositories ----------------------------------------------------------------------
@@ -370,11 +385,15 @@ def _remove_repo(workspace: Workspace, given: Input) -> Output:
     return {"list": [entry.alias for entry in gone], "uncommitted": lost}
 
 
-def _where_repo(workspace: Workspace, given: Input) -> Output:
+def _show_repos(workspace: Workspace, given: Input) -> Output:
     found = select_repositories(workspace, given)
     if not found:
         raise NotFound(f"repository {given.get('artifact')!r} not found", "see 'cmgit find repo'")
-    return {"list": [repo["path"] for repo in found]}
+    return {"list": found}
+
+
+def _where_repo(workspace: Workspace, given: Input) -> Output:
+    return {"list": [repo["path"] for repo in _show_repos(workspace, given)["list"]]}
 
 
 def _update_repo(workspace: Workspace, given: Input) -> Output:
@@ -409,8 +428,8 @@ ARTIFACT_ACTIONS: dict[str, Action] = {
 }  # fmt: skip
 
 REPOSITORY_ACTIONS: dict[str, Action] = {
-    "find": _find_repos, "show": _find_repos, "where": _where_repo, "init": _init_repo,
+    "find": _find_repos, "show": _show_repos, "where": _where_repo, "init": _init_repo,
     "add": _init_repo, "pull": _pull_repo, "rm": _remove_repo, "update": _update_repo,
-    "checkout": _checkout_repo, "detect": _detect_repo, "info": _find_repos,
+    "checkout": _checkout_repo, "detect": _detect_repo, "info": _show_repos,
     "reindex": _reindex, "save": _save, "check": _check,
 }  # fmt: skip

@@ -34,6 +34,13 @@ class Finding:
     state: str = "wrong"
 
 
+def verdict(left: int) -> str:
+    """What to say at the end, when so many findings are wrong still."""
+    if not left:
+        return "all is well"
+    return "1 problem is left" if left == 1 else f"{left} problems are left"
+
+
 def reindex(workspace: Workspace) -> Index:
     """Build the index anew from Git and the disk; returns it.
 

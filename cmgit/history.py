@@ -23,12 +23,13 @@ from .repository import Repository
 from .scan import read_artifact, record_of, tree_artifacts
 from .store.commits import Commit
 from .store.dates import approximate_date
-from .store.diff import tree_diff
+from .store.diff import FileChange, diff_text, tree_changes
 from .store.git import GitRepository
 from .store.objects import ObjectID, TreeEntry
 from .store.trees import changed, lookup
 from .workspace import Workspace
 
+_MAX_DIFF = 1 << 20  # bytes of text that --json prints of one file
 _DATE = re.compile(r"^\d{4}-\d\d|[ :]|^(now|today|yesterday)$")
 
 
@@ -213,12 +214,41 @@ def _uid_of(repository: Repository, path: str, entry: TreeEntry) -> str:
 # -- diff and files -------------------------------------------------------------------------------
 
 
-def diff(workspace: Workspace, artifact: Artifact, old: str, new: str = "") -> bytes:
-    """How an artifact's files differ between two revisions or dates (``new`` empty: the head),
-    as ``git diff`` prints it; a rename in between is followed by UID."""
+@dataclass(frozen=True)
+class FileDiff:
+    """A file that differs, and how, as ``git diff`` prints it."""
+
+    change: FileChange
+    text: bytes
+
+    def to_dict(self) -> dict[str, str | None]:
+        """The values that ``diff --json`` prints; no text where there is none or a long one."""
+        change = self.change
+        return {
+            "path": change.path,
+            "status": change.status,
+            "old_path": change.old_path or None,
+            "old_blob": change.old.oid if change.old else None,
+            "new_blob": change.new.oid if change.new else None,
+            "old_mode": f"{change.old.mode:06o}" if change.old else None,
+            "new_mode": f"{change.new.mode:06o}" if change.new else None,
+            "diff": self._shown(),
+        }
+
+    def _shown(self) -> str | None:
+        try:
+            return self.text.decode() if len(self.text) <= _MAX_DIFF else None
+        except UnicodeDecodeError:
+            return None
+
+
+def diff(workspace: Workspace, artifact: Artifact, old: str, new: str = "") -> Iterator[FileDiff]:
+    """The files of an artifact that differ between two revisions or dates (``new`` empty: the
+    head); paths are those in the artifact, and a rename of it in between is followed by UID."""
     repository = workspace.repository(workspace.entry(artifact))
     trees = [_tree_at(repository, artifact, at) for at in (old, new or "HEAD")]
-    return tree_diff(repository.git, *trees)
+    for change in tree_changes(repository.git, *trees):
+        yield FileDiff(change, diff_text(repository.git, change))
 
 
 def _tree_at(repository: Repository, artifact: Artifact, at: str) -> ObjectID | None:

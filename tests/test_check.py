@@ -71,7 +71,7 @@ def test_flipped_bytes(bare: Path, demo: Path, workspace: Workspace, git: Git, s
     found = run("check")
     assert found.code == 1
     assert any(line.startswith("wrong: demo: ") and oid in line for line in found.lines)
-    assert found.err == "1 problems are left\n"
+    assert found.err == "1 problem is left\n"
 
 
 @pytest.mark.parametrize("content", [b"", b"\0\xff garbage"])

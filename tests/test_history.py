@@ -38,6 +38,11 @@ def commit(git: Git, path: Path, message: str) -> str:
     return git(path, "rev-parse", "HEAD").strip()
 
 
+def diff(workspace: Workspace, artifact: Artifact, *revisions: str) -> str:
+    """The text of the difference."""
+    return b"".join(f.text for f in history.diff(workspace, artifact, *revisions)).decode()
+
+
 def edit(path: Path, text: str = "x") -> None:
     """Add a line to a file."""
     with open(path, "a") as file:
@@ -145,24 +150,59 @@ def test_diff(demo: Path, workspace: Workspace, git: Git) -> None:
     edit(demo / "script/b/run.sh", "not this")
     commit(git, demo, "edit")
     artifact = workspace.one("script", "a")
-    text = history.diff(workspace, artifact, "HEAD~1").decode()
+    text = diff(workspace, artifact, "HEAD~1")
     assert "+more" in text
     assert "not this" not in text
-    assert history.diff(workspace, artifact, "HEAD", "HEAD") == b""
-    backwards = history.diff(workspace, artifact, "HEAD", "HEAD~1").decode()
+    assert diff(workspace, artifact, "HEAD", "HEAD") == ""
+    backwards = diff(workspace, artifact, "HEAD", "HEAD~1")
     assert "-more" in backwards
     moved = transfer.move(workspace, artifact, "z")
-    text = history.diff(workspace, moved, "HEAD~2", "HEAD").decode()
+    text = diff(workspace, moved, "HEAD~2", "HEAD")
     assert "+more" in text
     assert "-echo a" not in text
     with pytest.raises(NotFound):
-        history.diff(workspace, moved, "nosuch")
+        diff(workspace, moved, "nosuch")
+
+
+def test_diff_of_each_file(demo: Path, workspace: Workspace, git: Git) -> None:
+    """Paths in the artifact, what became of each file, blobs and modes as Git has them."""
+    write_files(
+        demo, {"script/a/data": "1\n2\n3\n", "script/a/old": "x" * 99, "script/a/bin": b"\0"}
+    )
+    first = commit(git, demo, "files")
+    transfer.move(workspace, workspace.one("script", "a"), "z")
+    write_files(demo, {"script/z/data": "1\n2\n", "script/z/new": "y\n", "script/z/bin": b"\0\xff",
+                       "script/z/latin": b"\xe4\n", "script/z/big": "z\n" * (1 << 20)})  # fmt: skip
+    git(demo, "mv", "script/z/old", "script/z/moved")
+    (demo / "script/z/run.sh").chmod(0o755)
+    commit(git, demo, "edits")
+    found = {
+        f.change.path: f.to_dict()
+        for f in history.diff(workspace, workspace.one("script", "z"), first)
+    }
+    assert {path: values["status"] for path, values in found.items()} == {
+        "_cm.yaml": "modified", "big": "added", "bin": "modified", "data": "modified",
+        "latin": "added", "moved": "renamed", "new": "added", "run.sh": "modified",
+    }  # fmt: skip
+    assert found["moved"] == {
+        "path": "moved", "status": "renamed", "old_path": "old", "old_mode": "100644",
+        "new_mode": "100644", "old_blob": git(demo, "rev-parse", f"{first}:script/a/old").strip(),
+        "new_blob": git(demo, "rev-parse", "HEAD:script/z/moved").strip(),
+        "diff": "diff --git a/old b/moved\nsimilarity index 100%\nrename from old\nrename to moved\n",
+    }  # fmt: skip
+    assert (found["new"]["old_path"], found["new"]["old_blob"], found["new"]["old_mode"]) == (
+        None,
+    ) * 3
+    assert (found["run.sh"]["old_mode"], found["run.sh"]["new_mode"]) == ("100644", "100755")
+    assert found["data"]["diff"].endswith("@@ -1,3 +1,2 @@\n 1\n 2\n-3\n")
+    assert found["bin"]["diff"].endswith("Binary files a/bin and b/bin differ\n")
+    assert found["latin"]["diff"] is found["big"]["diff"] is None
 
 
 def test_diff_before_it_was(demo: Path, workspace: Workspace, git: Git) -> None:
     """Before an artifact was added, its files are all new."""
     added = workspace.add("automation", "demo:new")
-    text = history.diff(workspace, added, "HEAD~1").decode()
+    text = diff(workspace, added, "HEAD~1")
     assert "+++ b/_cm.json" in text
     assert "---" in text
 

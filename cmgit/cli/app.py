@@ -30,11 +30,11 @@ class Commands(TyperGroup):
             for name in names:
                 command = self.commands.get(f"{name} {args[1].split(',')[0]}")
                 if command is not None:
-                    return command.name, command, args[2:]
+                    return command.name, command, _with_json(command, args[2:])
         for name in names:
             command = self.commands.get(name)
             if command is not None:
-                return name, command, args[1:]
+                return name, command, _with_json(command, args[1:])
         if ctx.resilient_parsing:  # a shell asks for completions
             return None, None, args
         raise self._unknown(args)
@@ -47,6 +47,15 @@ class Commands(TyperGroup):
             f"action {args[0]!r} not found{automation}",
             f"did you mean {close[0]!r}?" if close else "see 'cmgit --help'",
         )
+
+
+def _with_json(command: Any, words: list[str]) -> list[str]:
+    """CM's ``--out=json`` is ``--json`` where that prints the whole return dict already."""
+    options = {name for parameter in command.params for name in parameter.opts}
+    if "--out" in options or "--json" not in options:
+        return words
+    end = words.index("--") if "--" in words else len(words)
+    return ["--json" if w == "--out=json" else w for w in words[:end]] + words[end:]
 
 
 app = typer.Typer(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, NoReturn
 
 import orjson
 import typer
@@ -17,6 +17,13 @@ from . import here
 from .app import app, finish
 from .complete import complete_artifact, complete_automation, complete_repo, complete_tags
 from .output import confirm, open_workspace, out
+
+
+def _known_format(word: str) -> str:
+    if word not in ("", "json"):
+        raise UsageError(f"no output format {word!r}", "the one there is, is json")
+    return word
+
 
 Automation = Annotated[
     str,
@@ -49,7 +56,7 @@ Repo = Annotated[
     str, typer.Option(help="Only this repository (or pattern).", parser=here.repository)
 ]
 Json = Annotated[bool, typer.Option("--json", help="JSON instead of text.")]
-Out = Annotated[str, typer.Option(help="'json' prints the whole return dict.")]
+Out = Annotated[str, typer.Option("--out", help="'json': the return dict.", callback=_known_format)]
 Free = {"allow_extra_args": True, "ignore_unknown_options": True}
 
 
@@ -65,15 +72,13 @@ def find(
     sort: Annotated[str, typer.Option(help=f"By one of: {', '.join(actions.SORT_KEYS)}.")] = "",
     path: Annotated[bool, typer.Option("--path", help="Print directories, as cm does.")] = False,
     json: Json = False,
-    out_format: Annotated[str, typer.Option("--out", help="'json': the return dict.")] = "",
+    out_format: Out = "",
     strict: Annotated[
         bool, typer.Option("--strict", help="Fail when nothing is found or something is broken.")
     ] = False,
 ) -> None:
     """Find artifacts (also: search, ls, list). Prints the words that name each."""
     workspace = open_workspace()
-    if out_format not in ("", "json"):
-        raise UsageError(f"no output format {out_format!r}", "the one there is, is json")
     given = _given(automation, names, tags=tags, repo=repo, at=at, sort=sort)
     found = actions.run(workspace, {"action": "find", **given, "limit": limit})["list"]
     _warn_of_unknown_repositories(workspace, [repo and f"{repo.rstrip(':')}:", *(names or [])])
@@ -140,6 +145,14 @@ def free_flags(context: typer.Context) -> Input:
     return result
 
 
+def answer(action: str, given: Input) -> NoReturn:
+    """Run an action, print its whole return dict as JSON, and end with its code: what
+    ``--out=json`` asks for."""
+    output = {"return": 0, **actions.run(open_workspace(), {"action": action, **given})}
+    out.answer(actions.plain(output))
+    raise typer.Exit(output["return"])
+
+
 def show(output: dict[str, Any], names: list[str], json: bool) -> None:
     """Print the answer of a change: what it is about by name, or all of it as JSON."""
     if json:
@@ -160,14 +173,13 @@ def load(
     yaml: Annotated[bool, typer.Option("--yaml", help="YAML instead of JSON.")] = False,
     original: Annotated[bool, typer.Option("--original", help="Without what it inherits.")] = False,
     json: Json = False,
-    out_format: Annotated[str, typer.Option("--out", help="'json': the return dict.")] = "",
+    out_format: Out = "",
 ) -> None:
     """Print the meta description of one artifact, inheritance resolved, as sorted JSON."""
-    workspace = open_workspace()
     given = _given(automation, [artifact], tags=tags, at=at)
-    if out_format == "json":
-        out.answer({"return": 0, **actions.run(workspace, {"action": "load", **given})})
-        return
+    if out_format:
+        answer("load", given)
+    workspace = open_workspace()
     found = actions.select_one(workspace, given)
     meta = workspace.original(found, at) if original else workspace.load(found, at)
     out.json(meta) if json else out.meta(meta, yaml)

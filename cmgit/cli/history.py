@@ -11,7 +11,7 @@ from .. import actions, history, removed
 from ..errors import UsageError
 from . import here
 from .app import app
-from .artifacts import At, Automation, Json, OneArtifact, show
+from .artifacts import At, Automation, Json, OneArtifact, Out, answer, show
 from .complete import complete_artifact
 from .output import open_workspace, out
 
@@ -23,22 +23,26 @@ def log(
     at: At = "",
     limit: Annotated[int | None, typer.Option(min=0, help="At most so many commits.")] = None,
     json: Json = False,
+    out_format: Out = "",
 ) -> None:
     """List the commits that changed an artifact, newest first, followed through renames.
 
     An artifact that was removed is found too, by any name that it ever had.
     """
-    workspace = open_workspace()
     given = {"automation": automation, "artifact": artifact, "at": at}
+    if out_format:
+        answer("log", {**given, "limit": limit})
+    workspace = open_workspace()
     found = actions.select_past(workspace, given)
     for change in islice(history.log(workspace, found), limit):
         values = change.to_dict()
-        if json:
-            out.json(values)
-        else:
-            title = (values["message"].splitlines() or [""])[0]
-            when = values["date"][:16].replace("T", " ")
-            out.line(f"{values['commit'][:12]} {when} {values['author']}: {title}")
+        out.json(values) if json else out.line(_log_line(values))
+
+
+def _log_line(values: dict[str, str]) -> str:
+    title = (values["message"].splitlines() or [""])[0]
+    when = values["date"][:16].replace("T", " ")
+    return f"{values['commit'][:12]} {when} {values['author']}: {title}"
 
 
 @app.command("diff", epilog="Example: cmgit diff script detect-os HEAD~3 HEAD")
@@ -47,11 +51,21 @@ def diff(
     artifact: OneArtifact,
     old: Annotated[str, typer.Argument(help="A revision or a date.")],
     new: Annotated[str, typer.Argument(help="Another; the newest by default.")] = "",
+    json: Json = False,
+    out_format: Out = "",
 ) -> None:
-    """Print how the files of an artifact differ between two revisions."""
+    """Print how the files of an artifact differ between two revisions.
+
+    With --json a line for each file: path and old_path, status (added, deleted, modified or
+    renamed), blobs and modes, and the text of the difference, null where it is none of UTF-8 or
+    longer than 1 MiB.
+    """
+    given = {"automation": automation, "artifact": artifact}
+    if out_format:
+        answer("diff", {**given, "artifacts": [old, new]})
     workspace = open_workspace()
-    found = actions.select_past(workspace, {"automation": automation, "artifact": artifact})
-    out.data(history.diff(workspace, found, old, new))
+    for file in history.diff(workspace, actions.select_past(workspace, given), old, new):
+        out.json(file.to_dict()) if json else out.data(file.text)
 
 
 @app.command("restore", epilog="Example: cmgit restore script hello")
@@ -81,11 +95,14 @@ def cat(
         ),
     ],
     at: At = "",
+    json: Json = False,
 ) -> None:
-    """Print a file of an artifact, byte for byte."""
-    workspace = open_workspace()
+    """Print a file of an artifact, byte for byte; with --json as text, or in base64."""
     automation, artifact, file = _file_words(words)
     given = {"automation": automation, "artifact": artifact, "at": at}
+    if json:
+        answer("cat", {**given, "artifacts": [file] if file else []})
+    workspace = open_workspace()
     found = actions.select_one(workspace, given)
     out.data(history.cat(workspace, found, file, at))
 

@@ -109,7 +109,9 @@ class Output:
 
 def _encode(value: Any, options: int) -> bytes:
     try:
-        return orjson.dumps(value, option=options, default=_plain)
+        return orjson.dumps(
+            value, option=options | orjson.OPT_PASSTHROUGH_DATACLASS, default=_plain
+        )
     except TypeError:  # names of files that are not UTF-8: escaped, as Python has them
         indent = 2 if options & orjson.OPT_INDENT_2 else None
         return json.dumps(value, indent=indent, default=_plain).encode() + b"\n"

@@ -12,7 +12,7 @@ from .. import actions, check, repositories
 from ..errors import NotFound, UsageError
 from . import here
 from .app import app, finish
-from .artifacts import Json, show
+from .artifacts import Json, Out, answer, show
 from .complete import complete_repo
 from .output import confirm, open_workspace, out
 
@@ -26,14 +26,17 @@ Name = Annotated[
 ]
 
 
-def _repositories(name: str) -> list[dict[str, Any]]:
-    return actions.select_repositories(open_workspace(), {"artifact": name})
+def _run(action: str, name: str) -> dict[str, Any]:
+    given = {"action": action, "automation": "repo", "artifact": name}
+    return actions.run(open_workspace(), given)
 
 
 @app.command("find repo", epilog="Example: cmgit find repo '*mlc*'")
-def find_repo(name: Name = "", json: Json = False) -> None:
+def find_repo(name: Name = "", json: Json = False, out_format: Out = "") -> None:
     """List repositories (also: ls, list, search): alias,uid = path."""
-    found = _repositories(name)
+    if out_format:
+        answer("find", {"automation": "repo", "artifact": name})
+    found = _run("find", name)["list"]
     for repo in found:
         if repo["problem"]:
             out.warn(str(repo["problem"]))
@@ -45,12 +48,11 @@ def find_repo(name: Name = "", json: Json = False) -> None:
 
 
 @app.command("show repo", epilog="Example: cmgit show repo cmx4mlops")
-def show_repo(name: Name = "", json: Json = False) -> None:
+def show_repo(name: Name = "", json: Json = False, out_format: Out = "") -> None:
     """Print what is known of repositories: kind, place, source, branch, commit."""
-    found = _repositories(name)
-    if not found:
-        raise NotFound(f"repository {name!r} not found", "see 'cmgit find repo'")
-    for repo in found:
+    if out_format:
+        answer("show", {"automation": "repo", "artifact": name})
+    for repo in _run("show", name)["list"]:
         if json:
             out.json(repo)
         else:
@@ -58,12 +60,10 @@ def show_repo(name: Name = "", json: Json = False) -> None:
 
 
 @app.command("where repo", epilog="Example: cd $(cmgit where repo local)")
-def where_repo(name: Name = "local") -> None:
+def where_repo(name: Name = "local", json: Json = False) -> None:
     """Print the directory of each repository."""
-    found = _repositories(name)
-    if not found:
-        raise NotFound(f"repository {name!r} not found", "see 'cmgit find repo'")
-    out.lines(str(repo["path"]) for repo in found)
+    output = _run("where", name)
+    show(output, output["list"], json)
 
 
 @app.command(
@@ -199,11 +199,13 @@ app.command("reindex repo", hidden=True, epilog="Example: cmgit reindex repo")(r
 
 
 @app.command("check", epilog="Example: cmgit check --json")
-def check_command(json: Json = False) -> None:
+def check_command(json: Json = False, out_format: Out = "") -> None:
     """Verify registry, repositories, objects, index and check-outs; repair what is derived.
 
     Exit code 0 when all is well or repaired, 1 when something is left.
     """
+    if out_format:
+        answer("check", {})
     left = 0
     for finding in check.check(open_workspace()):
         left += finding.state == "wrong"
@@ -212,5 +214,5 @@ def check_command(json: Json = False) -> None:
         else:
             out.line(f"{finding.state}: {finding.where}: {finding.problem}")
     if not json:
-        out.note("all is well" if not left else f"{left} problems are left")
+        out.note(check.verdict(left))
     finish(1 if left else 0)

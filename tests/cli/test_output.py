@@ -9,11 +9,13 @@ import subprocess
 import time
 from pathlib import Path
 
+import orjson
 import pytest
 
 from cmgit.cli.output import Output, _safe
 from cmgit.workspace import Workspace
 from tests.cli import SCRIPT, bad, good, run, spawn
+from tests.cli.test_help import COMMANDS
 from tests.conftest import MakeRepo, write_files
 
 
@@ -152,3 +154,70 @@ def test_many_warnings(make_repo: MakeRepo, workspace: Workspace, tmp_path: Path
 def test_warnings_are_counted_per_run() -> None:
     """Every run of the command line begins to count anew."""
     assert Output().warned == 0
+
+
+LISTING = [
+    "find script", "find repo", "show repo", "log script hello", "diff script hello HEAD~1", "check",
+]  # fmt: skip
+OTHERS = [
+    "add script x", "update script hello --tags=t", "cp script hello y", "mv script hello z",
+    "info script hello", "where script hello", "save", "version", "cat script hello",
+    "cat script hello latin", "where repo", "detect repo --path={home}/local",
+    "update repo local --desc=x", "rm script hello -f", "reindex", "init repo new --path={home}/new",
+    "pull repo demo --url={demo}", "checkout repo demo {home}/work", "rm repo demo",
+]  # fmt: skip
+
+
+@pytest.fixture
+def places(script: str, home: Path, make_repo: MakeRepo) -> dict[str, Path]:
+    """What the command lines need: an artifact that was edited, and a repository that was pulled."""
+    write_files(home / "local" / "script" / "hello", {"latin": b"\xe4\n"})
+    good("save")
+    demo = make_repo("demo", "a")
+    good("pull", "repo", "demo", f"--url={demo}")
+    return {"home": home, "demo": demo}
+
+
+@pytest.mark.parametrize("line", LISTING)
+def test_json_of_what_lists(places: dict[str, Path], line: str) -> None:
+    """``--json`` is an object a line; ``--out=json`` has the same in the return dict."""
+    listed = good(*line.split(), "--json").json
+    answer = orjson.loads(good(*line.split(), "--out=json").out)
+    assert (answer["return"], answer["list"]) == (0, listed)
+    assert listed or line == "check"
+    assert "xml" in bad(1, *line.split(), "--out=xml")
+
+
+@pytest.mark.parametrize("line", OTHERS)
+@pytest.mark.parametrize("flag", ["--json", "--out=json"])
+def test_json_of_the_others(places: dict[str, Path], line: str, flag: str) -> None:
+    """The whole return dict, whichever way it is asked for."""
+    answer = orjson.loads(good(*line.format(**places).split(), flag).out)
+    assert answer.pop("return") == 0
+    assert answer
+
+
+def test_json_of_files(places: dict[str, Path]) -> None:
+    """Text as it is, bytes that are none in base64; of a meta, ``load`` prints it alone."""
+    assert orjson.loads(good("cat", "script", "hello", "latin", "--json").out)["data"] == {
+        "base64": "5Ao="
+    }
+    (meta,) = good("load", "script", "hello", "--json").json
+    assert orjson.loads(orjson.loads(good("cat", "script", "hello", "--json").out)["data"]) == meta
+    assert orjson.loads(good("load", "script", "hello", "--out=json").out)["meta"] == meta
+
+
+def test_json_of_a_check_that_fails(places: dict[str, Path]) -> None:
+    """``return`` is the exit code, here as everywhere."""
+    (places["home"] / "repos" / "demo.git").rename(places["home"] / "away")
+    found = run("check", "--out=json")
+    answer = orjson.loads(found.out)
+    assert (found.code, answer["return"], answer["error"]) == (1, 1, "1 problem is left")
+    assert answer["list"][0]["where"] == "demo"
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_has_json(name: str) -> None:
+    """All but one that prints nothing else."""
+    options = {option for parameter in COMMANDS[name].params for option in parameter.opts}
+    assert ("--json" in options) == (name != "print-input")

@@ -16,16 +16,6 @@ from cmgit.workspace import Workspace
 from tests.conftest import Git, MakeRepo, meta_of, uid_of, write_files
 
 
-@pytest.fixture
-def demo(make_repo: MakeRepo, workspace: Workspace) -> Path:
-    """A working repository with the scripts a and b, registered."""
-    from cmgit.repositories import init
-
-    path = make_repo("demo", "a", "b")
-    init(workspace, path=str(path))
-    return path
-
-
 def titles(workspace: Workspace, artifact: Artifact) -> list[str]:
     """The first lines of the commits of an artifact."""
     return [change.commit.message.splitlines()[0] for change in history.log(workspace, artifact)]

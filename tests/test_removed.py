@@ -10,18 +10,10 @@ import pytest
 
 from cmgit import actions, artifacts, history, removed, transfer
 from cmgit.errors import AlreadyExists, AutomationNotFound, CmgitError, NotFound
-from cmgit.repositories import init, pull, remove
+from cmgit.repositories import pull, remove
 from cmgit.workspace import Workspace
-from tests.conftest import Git, MakeRepo, artifact_files, meta_of, uid_of, write_files
+from tests.conftest import Git, artifact_files, meta_of, uid_of, write_files
 from tests.test_history import commit, edit
-
-
-@pytest.fixture
-def demo(make_repo: MakeRepo, workspace: Workspace) -> Path:
-    """A working repository with the scripts a and b, registered."""
-    path = make_repo("demo", "a", "b")
-    init(workspace, path=str(path))
-    return path
 
 
 def test_restore(demo: Path, workspace: Workspace, git: Git) -> None:

@@ -1,7 +1,8 @@
 """CM's free-form command line: words, flags and input files to one input dict.
 
 ``{action} {automation} {artifact…} --flags @input.yaml -- rest``; the rules are in the README's
-command reference.
+command reference. Flags between the words shift none of them; an action or automation that an
+input file gives counts as given.
 """
 
 from __future__ import annotations
@@ -31,14 +32,8 @@ def parse_words(words: Sequence[str], read: Callable[[str], Input] = read_input_
 
     Raises UsageError for an empty key, NotFound for a missing input file.
     """
-    words = list(words)
+    words, bare = list(words), []
     result: Input = {}
-    for key in ("action", "automation"):
-        if words and not words[0].startswith(("-", "@")):
-            result[key] = words.pop(0)
-    if "action" in result:
-        result["action"] = result["action"].replace("-", "_")
-    bare = []
     while words:
         word = words.pop(0)
         if word == "--":
@@ -48,6 +43,10 @@ def parse_words(words: Sequence[str], read: Callable[[str], Input] = read_input_
             result = merge(result, read(word[1:]), "replace")
         elif word.startswith("-") and len(word) > 1:
             set_flag(result, word)
+        elif "action" not in result:
+            result["action"] = word.replace("-", "_")
+        elif "automation" not in result:
+            result["automation"] = word
         else:
             bare.append(word)
             if len(bare) == 1:

@@ -33,6 +33,13 @@ def test_three_spellings(demo: Path) -> None:
     assert asked == {"action": "find", "automation": "script", "artifact": "a"}
 
 
+def test_flags_may_stand_anywhere(demo: Path) -> None:
+    """A flag between the words shifts nothing, as on the command line."""
+    for line in ("find --limit=1 script", "--limit=1 find script", "find script --limit=1"):
+        assert [hit.alias for hit in access(line)["list"]] == ["a"], line
+    assert [repo["alias"] for repo in access("find --x=1 repo demo")["list"]] == ["demo"]
+
+
 def test_plain_dicts(demo: Path, workspace: Workspace) -> None:
     """With ``out: json`` an answer is JSON all through."""
     answer = access({"action": "find", "automation": "script", "out": "json"}, workspace)

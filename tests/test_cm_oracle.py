@@ -526,6 +526,13 @@ WORDS_DIFFERENCES = [  # reason, a word for cmgit, how cm has to be told the sam
 ]
 
 
+def _names_first(words: list[str]) -> list[str]:
+    """Action and automation before all flags: cm takes them for artifacts elsewhere."""
+    end = words.index("--") if "--" in words else len(words)
+    names = [n for n, w in enumerate(words[:end]) if w in ("-", "@") or w[:1] not in ("-", "@")][:2]
+    return [words[n] for n in names] + [w for n, w in enumerate(words) if n not in names]
+
+
 def _told_to_cm(word: str) -> str:
     for _, ours, theirs in WORDS_DIFFERENCES:
         if re.fullmatch(ours, word):
@@ -545,7 +552,7 @@ def test_command_lines_are_read_as_by_cm(tmp_path: Path, world: World) -> None:
     files[1].write_text("key: [1, 2]\nartifact: of-file\n")
     failures = 0
     for words, _ in zip(command_lines(SEED, files), range(COMMAND_LINES), strict=False):
-        cm = world.oracle("parse", words=[_told_to_cm(word) for word in words])
+        cm = world.oracle("parse", words=[_told_to_cm(w) for w in _names_first(words)])
         try:
             got = {"return": 0, "input": parse_words(words)}
         except CmgitError as error:

@@ -28,7 +28,8 @@ texts = st.text(max_size=8)
         ("print-input script", {"action": "print_input", "automation": "script"}),
         ("find my-script", {"action": "find", "automation": "my-script"}),
         ("find --x", {"action": "find", "x": True}),
-        ("--x find", {"x": True, "artifact": "find"}),
+        ("--x find", {"x": True, "action": "find"}),
+        ("--x my-find --y s", {"x": True, "y": True, "action": "my_find", "automation": "s"}),
         ("find script a", {"action": "find", "automation": "script", "artifact": "a"}),
         (
             "find script a b c",
@@ -37,7 +38,13 @@ texts = st.text(max_size=8)
         ("mv script a repo:", {
             "action": "mv", "automation": "script", "artifact": "a", "artifacts": ["repo:"],
         }),
-        ("find --x=1 repo", {"action": "find", "x": "1", "artifact": "repo"}),
+        ("find --x=1 repo", {"action": "find", "x": "1", "automation": "repo"}),
+        ("find --x=1 repo --y a", {
+            "action": "find", "x": "1", "y": True, "automation": "repo", "artifact": "a",
+        }),
+        ("find --automation=script a", {
+            "action": "find", "automation": "script", "artifact": "a",
+        }),
         ("find script --x a --y b", {
             "action": "find", "automation": "script", "x": True, "y": True,
             "artifact": "a", "artifacts": ["b"],
@@ -119,7 +126,29 @@ def test_an_input_file_is_merged_where_it_stands(tmp_path: Path, name: str) -> N
     assert parse_words(words) == {
         "action": "load", "x": 2, "y": "3", "env": {"a": 2, "b": "1"}, "l": ["2"],
     }  # fmt: skip
-    assert parse_words([f"@{path}", "script"])["artifact"] == "script"
+    assert parse_words([f"@{path}", "script"])["automation"] == "script"
+
+
+def test_names_in_an_input_file() -> None:
+    """An action or automation counts as given; a later artifact wins over an earlier one."""
+    content = {"automation": "script", "artifact": "a"}
+    read = {"f": content, "g": {"automation": "model"}}.__getitem__
+    expected = {"action": "find", **content}
+    assert parse_words(["find", "@f"], read) == parse_words(["@f", "find"], read) == expected
+    assert parse_words(["find", "@f", "c"], read) == {**expected, "artifact": "c"}
+    assert parse_words(["find", "x", "c", "@f"], read) == expected
+    assert parse_words(["find", "script", "@g", "c"], read) == {
+        "action": "find", "automation": "model", "artifact": "c",
+    }  # fmt: skip
+
+
+@given(st.lists(st.sampled_from(["a", "b", "c"]), max_size=5), st.data())
+def test_flags_shift_nothing(names: list[str], data: st.DataObject) -> None:
+    """Wherever flags stand between the names, the input is the same."""
+    words = list(names)
+    for flag in ("--x=1", "-y", "--z-", "--m.k=v"):
+        words.insert(data.draw(st.integers(0, len(words))), flag)
+    assert parse_words(words) == parse_words([*names, "--x=1", "-y", "--z-", "--m.k=v"])
 
 
 def test_flags_after_a_file_leave_its_values_alone(tmp_path: Path) -> None:

@@ -25,6 +25,7 @@ from .search import SIZES, same, words_of
 from .startup import cmgit_environment
 
 MOST = 1.10
+SLOWER = "slower"
 
 
 def main(words: list[str]) -> int:
@@ -83,22 +84,19 @@ def install(revision: str, top: Path) -> Path:
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(venv)], check=True)
     binaries = venv / ("Scripts" if sys.platform == "win32" else "bin")
     pip = [sys.executable, "-m", "pip", "--python", str(binaries / "python")]
-    subprocess.run([*pip, "install", "-q", str(source)], check=True)
+    subprocess.run([*pip, "install", "-qq", str(source)], check=True)
     return binaries / "cmgit"
 
 
 def compare(base: Sequence[Case], head: Sequence[Case], runs: int) -> int:
     """Time both in turn and print a line for each case; returns 1 if something became slower."""
-    slower = 0
+    verdicts = set()
     for one, other in zip(base, head, strict=True):
-        run_once(one)
-        run_once(other)
-        times = [(run_once(one), run_once(other)) for _ in range(runs)]
+        times = [in_turn(one, other, number) for number in range(-1, runs)][1:]  # a warm-up first
         ratios = [after / before for before, after in times]
-        low, high = interval(ratios)
-        median = statistics.median(ratios)
-        is_slower = median > MOST and low > 1
-        slower |= is_slower
+        (low, high), median = interval(ratios), statistics.median(ratios)
+        verdict = judge(median, low, high)
+        verdicts.add(verdict)
         print_line(
             {
                 "name": one.name,
@@ -107,10 +105,25 @@ def compare(base: Sequence[Case], head: Sequence[Case], runs: int) -> int:
                 "head_ms": round(statistics.median(after for _, after in times), 2),
                 "ratio": round(median, 3),
                 "interval": [round(low, 3), round(high, 3)],
-                "verdict": "slower" if is_slower else "not slower",
+                "verdict": verdict,
             }
         )
-    return int(slower)
+    return int(SLOWER in verdicts)
+
+
+def in_turn(one: Case, other: Case, number: int) -> tuple[float, float]:
+    """The milliseconds of both; in every second round the other goes first."""
+    if number % 2:
+        after = run_once(other)
+        return run_once(one), after
+    return run_once(one), run_once(other)
+
+
+def judge(median: float, low: float, high: float) -> str:
+    """What is to be said of a median of ratios and its interval."""
+    if median > MOST and low > 1:
+        return SLOWER
+    return "undecided, take more runs" if high > MOST else "not slower"
 
 
 def interval(values: Sequence[float]) -> tuple[float, float]:

@@ -12,7 +12,7 @@ LEFT, RIGHT, TOP, BOTTOM = 64, 150, 16, 48  # margins; names stand on the right
 _COLOURS = ("#d1495b", "#2e86ab", "#3a9d5d", "#e08e1b", "#8e6bbf", "#7d7d7d", "#00a6a6")
 _STYLE = """
 text { font: 13px system-ui, sans-serif; fill: #333 }
-line { stroke: #8884; stroke-width: 1 }
+line { stroke: #888; stroke-opacity: 0.3 }
 polyline { fill: none; stroke-width: 2 }
 @media (prefers-color-scheme: dark) { text { fill: #ddd } }
 """

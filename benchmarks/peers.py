@@ -191,8 +191,7 @@ def cm_environment(data: Data) -> dict[str, str]:
 
 
 def mlc_environment(data: Data) -> dict[str, str]:
-    """A home of mlc with copies in its format: other names of the meta files. Any call of it reads
-    all metas, so that there is nothing to prepare."""
+    """A home of mlc that is indexed, with copies in its format: other names of the meta files."""
 
     def fill(home: Path) -> None:
         for number, path in enumerate(data.files):
@@ -204,9 +203,13 @@ def mlc_environment(data: Data) -> dict[str, str]:
             (target / "meta.yaml").write_text(f"alias: {target.name}\nuid: {number + 1:016x}\n")
 
     home = made(data.rest / "mlc", fill)
-    paths = [str(path) for path in sorted(home.iterdir()) if path.is_dir()]
-    (home / "repos.json").write_text(json.dumps(paths))
-    return {"MLC_REPOS": str(home), "HOME": str(home)}
+    environment = {"MLC_REPOS": str(home), "HOME": str(home)}
+    if not (home / "repos.json").exists():  # its index holds paths: not before home is in place
+        paths = [str(path) for path in sorted(home.iterdir())]
+        (home / "repos.json").write_text(json.dumps(paths))
+        command = [script("mlc"), "find", "script", "nothing"]
+        run_once(Case("index", command, environment=environment, directory=str(home)))
+    return environment
 
 
 # -- grep -----------------------------------------------------------------------------------------

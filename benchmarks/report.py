@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from .curves import Curve, draw
+from .startup import PASS
 
 Line = dict[str, Any]
 Size = tuple[int, int]  # artifacts, repositories
@@ -36,7 +37,7 @@ def main(words: list[str]) -> None:
         print("\n".join(tables(results)))
         return
     curves = list(growing(results[given.benchmark], given.kind))
-    if not curves:
+    if all(curve.name == PASS for curve in curves):
         parser.error(f"nothing of {given.benchmark!r} ... {given.kind!r} at two sizes or more")
     unit = "µs" if any("median_us" in line for line in _all(results[given.benchmark])) else "ms"
     given.svg.write_text(draw(curves, "artifacts", f"median, {unit}"))
@@ -64,6 +65,8 @@ def tables(results: Results) -> Iterator[str]:
         yield f"| | {' | '.join(map(_size, sizes))} |"
         yield "|---" * (len(sizes) + 1) + "|"
         for name, by_size in cases.items():
+            if all(_skipped(line) for lines in by_size.values() for line in lines):
+                continue
             cells = (cell(by_size.get(size, [])) for size in sizes)
             yield f"| `{name}` | {' | '.join(cells)} |"
         reasons = (f"{line['name']}: {line['skipped']}" for line in _all(cases) if _skipped(line))
@@ -78,7 +81,7 @@ def cell(lines: list[Line]) -> str:
     parts = [f"{number(line[key])} {unit}" for key, unit in _MEDIANS.items() if key in line]
     if "p99_us" in line:
         parts.append(f"p99 {number(line['p99_us'])} µs")
-    parts += [f"{number(o['ratio'])} × {o['baseline']}" for o in lines if "ratio" in o]
+    parts += [f"{number(o['ratio'])} × {_short(o['baseline'])}" for o in lines if "ratio" in o]
     parts += [f"{number(line[key])} {unit}" for key, unit in _OTHERS.items() if key in line]
     return ", ".join(parts)
 
@@ -105,13 +108,17 @@ def growing(cases: dict[str, dict[Size, list[Line]]], kind: str) -> Iterator[Cur
             for size, (line, *_) in sorted(by_size.items())
             if "median_us" in line or "median_ms" in line
         }
-        if len(medians) > 1 and name.endswith((f" {kind}", "pass")):
+        if len(medians) > 1 and name.endswith((f" {kind}", PASS)):
             yield Curve(name.removesuffix(f" {kind}"), list(medians.items()))
 
 
 def _size(size: Size) -> str:
     artifacts, repositories = size
     return f"{artifacts:,} in {repositories:,}" if artifacts else "time"
+
+
+def _short(name: str) -> str:
+    return name.removeprefix("python -c ")
 
 
 def _skipped(line: Line) -> bool:

@@ -105,8 +105,11 @@ def _plain(value: Any) -> Any:
 # -- selecting ------------------------------------------------------------------------------------
 
 
-def select(workspace: Workspace, given: Input) -> list[Artifact]:
-    """The artifacts that an input names: each of its names, or all that match without any."""
+def select(
+    workspace: Workspace, given: Input, text: str = "", limit: int | None = None
+) -> list[Artifact]:
+    """The artifacts that an input names: each of its names, or all that match without any; of
+    each name those that have the words of a text, best first, and at most so many."""
     names = [str(given.get("artifact") or ""), *map(str, given.get("artifacts") or [])]
     found: dict[tuple[int, str], Artifact] = {}
     for name in names:
@@ -116,6 +119,8 @@ def select(workspace: Workspace, given: Input) -> list[Artifact]:
             given.get("tags") or (),
             str(given.get("repo") or ""),
             str(given.get("at") or ""),
+            text,
+            limit,
         ):
             found[artifact.number, artifact.path] = artifact
     return list(found.values())
@@ -184,13 +189,16 @@ SORT_KEYS = ("alias", "uid", "automation_alias", "repo", "path")
 
 
 def _find(workspace: Workspace, given: Input) -> Output:
-    found = select(workspace, given)
     sort = str(given.get("sort") or "").replace("-", "_")
+    text, limit = str(given.get("text") or ""), _number(given, "limit")
+    found = select(workspace, given, text, None if sort else limit)
+    if text and given.get("artifacts"):
+        found.sort(key=lambda artifact: -getattr(artifact, "score", 0.0))
     if sort:
         if sort not in SORT_KEYS:
             raise UsageError(f"cannot sort by {sort!r}", f"sort by one of {', '.join(SORT_KEYS)}")
         found.sort(key=lambda artifact: str(getattr(artifact, sort)))
-    return {"list": found[: _number(given, "limit")]}
+    return {"list": found[:limit]}
 
 
 def _load(workspace: Workspace, given: Input) -> Output:

@@ -17,7 +17,7 @@ import errno
 import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .artifact import Artifact
 from .errors import (
@@ -27,6 +27,7 @@ from .errors import (
     ManyAutomations,
     MetaError,
     NotFound,
+    UsageError,
 )
 from .home import default_home
 from .index.lookup import (
@@ -51,6 +52,9 @@ from .store.checkout import checkout
 from .store.git import GitRepository
 from .store.objects import ObjectID
 from .store.trees import lookup
+
+if TYPE_CHECKING:
+    from .text.ranked import Ranked
 
 
 def _silent(line: str) -> None:
@@ -100,17 +104,43 @@ class Workspace:
         tags: str | Iterable[str] = (),
         repo: str = "",
         at: str = "",
+        text: str = "",
+        limit: int | None = None,
     ) -> list[Artifact]:
         """All artifacts that match, in the order of the repositories and of their directories.
 
         The words are those of the command line; a Query says the same. ``at`` is a revision or a
-        date: the database as it was. Raises AutomationNotFound for an automation nobody knows.
+        date: the database as it was. With ``text`` they are those that :meth:`search` finds, best
+        first. Raises AutomationNotFound for an automation nobody knows.
         """
         if isinstance(automation, Query):
             query = automation
         else:
             query = Query.parse(automation, artifact, tags, repo)
-        return [Artifact.from_hit(hit) for hit in self.hits(query, at)]
+        if text:
+            if at:
+                raise UsageError("text is searched as it is now only", "leave out --at or --text")
+            return list(self.search(query, text, limit))
+        return [Artifact.from_hit(hit) for hit in self.hits(query, at)][:limit]
+
+    def search(self, query: Query, text: str, limit: int | None = None) -> list[Ranked]:
+        """The artifacts of a query whose alias, tags, name, description or README have all words
+        of a text, best first; those that have some, when none has all.
+
+        Raises UsageError for a text without words.
+        """
+        try:
+            from .text.ranked import Ranked
+            from .text.update import search
+        except ModuleNotFoundError as error:
+            if error.name != "tantivy":
+                raise
+            raise CmgitError("text search needs tantivy", "pip install tantivy") from None
+        self._check(self.index(), query)
+        matches = search(self.home, self.index, query, text, limit, self.report)
+        if matches.partial:
+            self.report("warning: no artifact has all of these words; these have some of them")
+        return [Ranked.from_match(match) for match in matches]
 
     def hits(self, query: Query, at: str = "") -> list[Hit]:
         """What the index finds, in order."""

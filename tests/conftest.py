@@ -193,3 +193,29 @@ def clean(git: Git, repository: Repository) -> None:
     if repository.working:
         assert git(repository.git.path, "status", "--porcelain") == ""
     git(repository.git.path, "fsck", "--strict")
+
+
+Put = Callable[..., None]
+"""``put(alias, number, readme="", automation="script", **meta)`` writes an artifact into local."""
+
+
+@pytest.fixture
+def put(workspace: Workspace) -> Put:
+    """A function that makes or replaces an artifact of the repository ``local``, by hand."""
+    return lambda *words, **meta: put_into(Path(workspace.home, "local"), *words, **meta)
+
+
+def put_into(
+    root: Path,
+    alias: str,
+    number: int,
+    readme: str = "",
+    automation: str = "script",
+    **meta: object,
+) -> None:
+    """Make or replace an artifact in a directory."""
+    place = f"{automation}/{alias}"
+    files = {f"{place}/_cm.yaml": meta_of(alias, uid_of(number), automation, **meta)}
+    if readme:
+        files[f"{place}/README.md"] = readme
+    write_files(root, files)

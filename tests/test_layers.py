@@ -17,13 +17,13 @@ from tests.conftest import artifact_files, write_files
 PACKAGE = Path(cmgit.__file__).parent
 LAYERS = [
     "errors home", "names", "query", "meta", "grammar index", "store", "artifact repository change scan",
-    "registry", "moves observe metafiles sources", "refresh", "workspace", "targets",
+    "registry", "moves observe metafiles sources", "refresh", "text", "workspace", "targets",
     "artifacts transfer repositories", "check history", "removed", "actions", "cli", "__main__",
 ]  # fmt: skip
 SHORTHANDS = {("workspace", above) for above in ("artifacts", "history", "repositories")}
 """The methods of Workspace that stand for functions of the layers above it."""
 
-ONLY = {"dulwich": "store", "xxhash": "index", "typer": "cli", "rich": "cli"}
+ONLY = {"dulwich": "store", "xxhash": "index", "typer": "cli", "tantivy": "text", "rich": "cli"}
 OUTPUT = {"cli/output.py", "cli/short.py"}
 RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names.split()}
 MODULES = sorted(path for path in PACKAGE.rglob("*.py") if path != PACKAGE / "__init__.py")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import orjson
 import typer
@@ -18,6 +18,9 @@ from .app import app, finish
 from .complete import complete_artifact, complete_automation, complete_repo, complete_tags
 from .output import confirm, open_workspace, out
 
+if TYPE_CHECKING:
+    from ..text.ranked import Ranked
+
 
 def _known_format(word: str) -> str:
     if word not in ("", "json"):
@@ -25,14 +28,12 @@ def _known_format(word: str) -> str:
     return word
 
 
-Automation = Annotated[
-    str,
-    typer.Argument(
-        help="The automation: alias, UID, pattern, or REPO:AUTOMATION; '.' is the one of here.",
-        autocompletion=complete_automation,
-        parser=here.automation,
-    ),
-]
+_AUTOMATION = typer.Argument(
+    help="The automation: alias, UID, pattern, or REPO:AUTOMATION; '.' is the one of here.",
+    autocompletion=complete_automation,
+    parser=here.automation,
+)
+Automation = Annotated[str, _AUTOMATION]
 Artifacts = Annotated[
     list[str] | None,
     typer.Argument(
@@ -57,20 +58,35 @@ Repo = Annotated[
 ]
 Json = Annotated[bool, typer.Option("--json", help="JSON instead of text.")]
 Out = Annotated[str, typer.Option("--out", help="'json': the return dict.", callback=_known_format)]
+BEST = 20  # of a text search, when no limit is given
 Free = {"allow_extra_args": True, "ignore_unknown_options": True}
 
 
-@app.command("find", epilog="Examples: cmgit find script --tags=detect,os; cmgit find '*' --count")
+@app.command(
+    "find",
+    epilog="Examples: cmgit find script --tags=detect,os; cmgit find '*' --count; "
+    "cmgit find --text='image classification onnx'",
+)
 def find(
-    automation: Automation,
+    automation: Annotated[str | None, _AUTOMATION] = None,
     names: Artifacts = None,
     tags: Tags = "",
+    text: Annotated[
+        str, typer.Option(help="Words of alias, tags, name, description and README; best first.")
+    ] = "",
     repo: Repo = "",
     at: At = "",
     limit: Annotated[int | None, typer.Option(min=0, help="At most this many.")] = None,
     count: Annotated[bool, typer.Option("--count", help="Only how many there are.")] = False,
     sort: Annotated[str, typer.Option(help=f"By one of: {', '.join(actions.SORT_KEYS)}.")] = "",
     path: Annotated[bool, typer.Option("--path", help="Print directories, as cm does.")] = False,
+    snippets: Annotated[
+        bool | None,
+        typer.Option(
+            "--snippets/--no-snippets",
+            help="What was found of --text, below each; the default on a terminal.",
+        ),
+    ] = None,
     json: Json = False,
     out_format: Out = "",
     strict: Annotated[
@@ -78,9 +94,16 @@ def find(
     ] = False,
 ) -> None:
     """Find artifacts (also: search, ls, list). Prints the words that name each."""
+    if automation is None and not text:
+        raise UsageError("Missing argument 'AUTOMATION', or --text", "cmgit find '*' finds all")
     workspace = open_workspace()
-    given = _given(automation, names, tags=tags, repo=repo, at=at, sort=sort)
-    found = actions.run(workspace, {"action": "find", **given, "limit": limit})["list"]
+    given = _given(automation or "", names, tags=tags, repo=repo, at=at, sort=sort, text=text)
+    best = BEST if text and limit is None and not (count or sort) else None
+    given["limit"] = best + 1 if best else limit
+    found = actions.run(workspace, {"action": "find", **given})["list"]
+    if best and len(found) > best:
+        out.note(f"the best {best} are shown; --limit=N shows more")
+        del found[best:]
     _warn_of_unknown_repositories(workspace, [repo and f"{repo.rstrip(':')}:", *(names or [])])
     warnings = workspace.warnings(parse_object(repo.rstrip(":"))[1] if repo else ANY)
     for warning in warnings:
@@ -93,10 +116,17 @@ def find(
         out.data(b"".join(_json_line(artifact) for artifact in found))
     elif path:
         out.lines(workspace.directory(artifact, at) for artifact in found)
+    elif text and (out.on_terminal if snippets is None else snippets):
+        out.lines(_with_snippet(artifact) for artifact in found)
     else:
         out.lines(artifact.name for artifact in found)
     if strict:
         finish(_strict_code(found, warnings))
+
+
+def _with_snippet(artifact: Ranked) -> str:
+    snippet = artifact.found.marked(*out.bold)
+    return artifact.name + (f"\n    {snippet}" if snippet else "")
 
 
 def _warn_of_unknown_repositories(workspace: Workspace, names: list[str]) -> None:

@@ -53,6 +53,19 @@ class Output:
         """Write lines to stdout."""
         self.data("".join(text + "\n" for text in texts))
 
+    @property
+    def on_terminal(self) -> bool:
+        """Whether stdout is a person's terminal."""
+        return sys.stdout is not None and sys.stdout.isatty()
+
+    @property
+    def bold(self) -> tuple[str, str]:
+        """What begins and ends bold text on stdout; nothing where it would not be shown."""
+        plain = (
+            not self.on_terminal or os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"
+        )
+        return ("", "") if plain else ("\x1b[1m", "\x1b[0m")
+
     def json(self, value: Any) -> None:
         """Write one value as JSON on one line."""
         self.data(_encode(value, orjson.OPT_APPEND_NEWLINE))

@@ -1,0 +1,191 @@
+"""From words to ranked artifacts, for as long as the text index is true. Part of the short path."""
+
+from __future__ import annotations
+
+import os
+
+from ..index.lookup import accepts
+from ..index.record import decode, digest
+from ..index.segment import DamagedIndex
+from ..index.watch import read_watch, unchanged
+from ..names import Name
+from ..query import Query
+from .engine import VERSION, DamagedText, Engine, Filters, Found
+from .snippet import Snippet, snippet
+from .terms import automation_term, key, repository_term, tag_term
+from .words import PLAIN, parse_text
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from ..index.lookup import Hit, Index
+    from ..index.manifest import Manifest
+
+FORMAT = 1
+DIRECTORY = f"text-v{FORMAT}"
+STATE, ENGINE = "state", "tantivy"
+FEW = 5_000  # artifacts that a query names, to be looked for by their keys
+_TRIES = 3
+
+
+class Match:
+    """An artifact that answers, and how well it does."""
+
+    __slots__ = ("_found", "_shown", "hit", "score")
+
+    def __init__(self, hit: Hit, found: Found, shown: Callable[[str], Snippet]) -> None:
+        self.hit = hit
+        self.score = round(found.score, 3)
+        self._found = found
+        self._shown = shown
+
+    def snippet(self) -> Snippet:
+        """The part of its text that has most of the words."""
+        return self._shown(self._found.body)
+
+
+class Matches(list["Match"]):
+    """Matches, best first; ``partial`` when no artifact has all of the words."""
+
+    partial = False
+
+
+def generations(home: str) -> list[int]:
+    """The numbers of the text indexes of a home, newest first."""
+    try:
+        names = os.listdir(os.path.join(home, DIRECTORY))
+    except OSError:
+        return []
+    return sorted((int(name) for name in names if name.isdecimal()), reverse=True)
+
+
+def generation(home: str, number: int) -> str:
+    """Where the text index of a number is."""
+    return os.path.join(home, DIRECTORY, str(number))
+
+
+def identity(manifest: Manifest) -> str:
+    """What tells one state of the index from another."""
+    segments = [f"{state.name} {state.live}" for state in manifest.segments]
+    return f"{manifest.number} {digest(' '.join([manifest.registry, *segments]).encode())}"
+
+
+def read_state(directory: str) -> dict[str, Any]:
+    """What a text index was made from; raises DamagedText."""
+    try:
+        with open(os.path.join(directory, STATE), "rb") as file:
+            body, _, check = file.read().rstrip(b"\n").rpartition(b"\n")
+    except OSError as error:
+        raise DamagedText(str(error)) from None
+    if digest(body) != check.decode("ascii", "replace"):
+        raise DamagedText(f"{directory}/{STATE} does not match its digest")
+    state: dict[str, Any] = decode(body.decode())
+    if state["engine"] != VERSION:
+        raise DamagedText(f"{directory} has {state['engine']} of tantivy")
+    return state
+
+
+def open_text(home: str, index: Index) -> TextIndex | None:
+    """The text index of a home, or None when it is missing, damaged or not true of this index.
+
+    True means: made from this state of the index, and every README of a working repository is
+    as it was.
+    """
+    for _ in range(_TRIES):
+        numbers = generations(home)
+        if not numbers:
+            return None
+        try:
+            return _open(generation(home, numbers[0]), index)
+        except (DamagedText, DamagedIndex, OSError):
+            if generations(home) == numbers:
+                return None  # not replaced by a newer one meanwhile
+    return None
+
+
+def _open(directory: str, index: Index) -> TextIndex | None:
+    state = read_state(directory)
+    if state["index"] != identity(index.manifest):
+        return None
+    if state["watch"] and not unchanged(read_watch(os.path.join(directory, state["watch"]))):
+        return None
+    return TextIndex(directory, index)
+
+
+class TextIndex:
+    """A text index, with the index that it belongs to."""
+
+    def __init__(self, directory: str, index: Index) -> None:
+        """Open a generation; raises DamagedText."""
+        self._engine = Engine(os.path.join(directory, ENGINE))
+        self._index = index
+
+    def find(self, query: Query, text: str, limit: int | None = None) -> Matches:
+        """The artifacts that a query selects and that have the words, best first.
+
+        When none has all words, those that have some (``partial``). Raises UsageError for a text
+        without words, DamagedText.
+        """
+        wanted, unwanted = parse_text(text)
+        engine, filters = self._engine, Filters()
+        sure = self._select(query, filters)
+        tokens = list(dict.fromkeys(t for piece in wanted for t in engine.tokens(piece.text)))
+        matches = Matches()
+        for every in (True, False):
+            asked = engine.query(wanted, unwanted, every, filters)
+            found = self._accepted(query, asked, limit, sure)
+            if found or (len(wanted) == 1 and (wanted[0].kind != PLAIN or len(tokens) < 2)):
+                break
+        matches.partial = bool(found) and not every
+        matches += [
+            Match(hit, one, lambda body: snippet(body, tokens, engine.tokens)) for hit, one in found
+        ]
+        return matches
+
+    def _select(self, query: Query, filters: Filters) -> bool:
+        """Fill in the filters; returns whether they leave nothing for ``accepts`` to refuse."""
+        filters.every += [[tag_term(tag)] for tag in query.tags]
+        filters.no += [tag_term(tag) for tag in query.no_tags]
+        if query.repo:
+            numbers = self._index.repository_numbers(query.repo)
+            filters.every.append([repository_term(number) for number in numbers])
+        if not query.automation.is_pattern:
+            filters.every.append([automation_term(query.automation)])
+        if not _names(query.artifact) and not (
+            query.automation.is_pattern and _names(query.automation)
+        ):
+            return True
+        hits = self._index.find(query)
+        if len(hits) <= FEW:
+            filters.keys = [key(hit.repository.number, hit.record["path"]) for hit in hits]
+        return len(hits) <= FEW
+
+    def _accepted(
+        self, query: Query, asked: Any, limit: int | None, sure: bool
+    ) -> list[tuple[Hit, Found]]:
+        """The best that the query accepts; of what tantivy finds as much as that takes."""
+        wanted = self._engine.count if limit is None else limit
+        number = wanted if sure else 4 * wanted
+        while True:
+            found = self._engine.search(asked, number)
+            hits = ((self._hit(one), one) for one in found)
+            good = [(hit, one) for hit, one in hits if hit and accepts(query, hit.record)]
+            if len(good) >= wanted or len(found) < number:
+                good.sort(key=lambda item: (-item[1].score, item[1].place))
+                return good[:wanted]
+            number *= 4
+
+    def _hit(self, found: Found) -> Hit | None:
+        """What the index knows of a document."""
+        number, path = found.place
+        for hit in self._index.find(Query(artifact=Name("", found.uid))):
+            if hit.repository.number == number and hit.record["path"] == path:
+                return hit
+        return None
+
+
+def _names(name: Name) -> bool:
+    """Whether a name leaves anything out."""
+    return bool(name.uid or name.alias.strip("*"))

@@ -22,7 +22,7 @@ from .registry import Entry
 from .repository import Repository
 from .scan import read_artifact, record_of, tree_artifacts
 from .store.commits import Commit
-from .store.dates import approximate_date
+from .store.dates import parse_date
 from .store.diff import FileChange, diff_text, tree_changes
 from .store.git import GitRepository
 from .store.objects import ObjectID, TreeEntry
@@ -30,7 +30,8 @@ from .store.trees import changed, lookup
 from .workspace import Workspace
 
 _MAX_DIFF = 1 << 20  # bytes of text that --json prints of one file
-_DATE = re.compile(r"^\d{4}-\d\d|[ :]|^(now|today|yesterday)$")
+_DATE = re.compile(r"^\d{4}-\d\d| |\d:\d|^(now|today|yesterday)$")
+_REVISION = re.compile(r"^:/|@\{|\^\{")  # though there be words in it
 
 
 @dataclass(frozen=True)
@@ -56,27 +57,12 @@ class Change:
 def commit_at(git: GitRepository, at: str) -> ObjectID | None:
     """The commit that a revision or a date means; None before the first.
 
-    Raises NotFound for a revision that is not in the repository, UsageError for neither.
+    Raises NotFound for a revision that is not in the repository, UsageError for what names no
+    commit.
     """
-    if not _DATE.search(at):
+    if _REVISION.search(at) or not _DATE.search(at):
         return git.resolve(at)
     return git.before(parse_date(at))
-
-
-def parse_date(text: str) -> int:
-    """Seconds since 1970 of an ISO date (a day means its end) or of words such as ``2 weeks ago``."""
-    try:
-        if re.fullmatch(r"\d{4}-\d\d-\d\d", text):
-            text += " 23:59:59"
-        return int(datetime.fromisoformat(text).timestamp())
-    except ValueError:
-        pass
-    try:
-        return approximate_date(text)
-    except ValueError:
-        raise UsageError(
-            f"{text!r} is neither a revision nor a date", "write 2026-01-31 or '2 weeks ago'"
-        ) from None
 
 
 @contextmanager

@@ -11,6 +11,7 @@ from cmgit import artifacts, history, removed, transfer
 from cmgit.artifact import Artifact
 from cmgit.errors import NotFound, UsageError
 from cmgit.scan import record_of, tree_artifacts
+from cmgit.store.dates import parse_date
 from cmgit.store.git import GitRepository
 from cmgit.workspace import Workspace
 from tests.conftest import Git, MakeRepo, meta_of, uid_of, write_files
@@ -289,11 +290,28 @@ def test_at_in_several_repositories(
         workspace.find("*", repo="local", at=revision)
 
 
+def test_at_a_search(demo: Path, workspace: Workspace, git: Git) -> None:
+    """Words that are a revision are none of a date, and a path is refused by name."""
+    git(demo, "rm", "-rq", "script/a")
+    commit(git, demo, "a is gone")
+    assert [a.alias for a in workspace.find("script", at=":/first")] == ["a", "b"]
+    assert [a.alias for a in workspace.find("script", at="HEAD^{/a is gone}~1")] == ["a", "b"]
+    assert [a.alias for a in workspace.find("script", repo="demo", at="HEAD@{2 weeks ago}")] == [
+        "a",
+        "b",
+    ]
+    assert [a.alias for a in workspace.find("script", at=":/is gone")] == ["b"]
+    with pytest.raises(UsageError, match="names a file or a directory"):
+        workspace.find("script", at="HEAD:script")
+    with pytest.raises(NotFound, match="no repository has the revision"):
+        workspace.find("script", at=":/nothing of that")
+
+
 def test_dates() -> None:
     """ISO dates, a day meaning its end, and words; anything else is an error."""
-    assert history.parse_date("1970-01-01") == 86399
-    assert history.parse_date("1970-01-01 00:00:10") == 10
-    assert history.parse_date("1970-01-01T01:00:00+01:00") == 0
-    assert history.parse_date("2 weeks ago") < history.parse_date("yesterday")
+    assert parse_date("1970-01-01") == 86399
+    assert parse_date("1970-01-01 00:00:10") == 10
+    assert parse_date("1970-01-01T01:00:00+01:00") == 0
+    assert parse_date("2 weeks ago") < parse_date("yesterday")
     with pytest.raises(UsageError):
-        history.parse_date("2026-13-45")
+        parse_date("2026-13-45")

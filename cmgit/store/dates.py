@@ -1,10 +1,29 @@
-"""Dates in words, as Git reads them."""
+"""Dates, in figures and in words as Git reads them."""
 
 from __future__ import annotations
 
+import re
+from datetime import datetime
+
 from dulwich.approxidate import parse_approxidate
 
+from ..errors import UsageError
 
-def approximate_date(text: str) -> int:
-    """Seconds since 1970 of words such as ``2 weeks ago``; raises ValueError for others."""
-    return int(parse_approxidate(text))
+
+def parse_date(text: str) -> int:
+    """Seconds since 1970 of an ISO date (a day means its end) or of words such as ``2 weeks ago``.
+
+    Raises UsageError for others.
+    """
+    try:
+        if re.fullmatch(r"\d{4}-\d\d-\d\d", text):
+            text += " 23:59:59"
+        return int(datetime.fromisoformat(text).timestamp())
+    except ValueError:
+        pass
+    try:
+        return int(parse_approxidate(text))
+    except ValueError:
+        raise UsageError(
+            f"{text!r} is neither a revision nor a date", "write 2026-01-31 or '2 weeks ago'"
+        ) from None

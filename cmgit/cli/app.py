@@ -18,12 +18,17 @@ from .complete import join_words
 from .output import guarded, out
 from .words import translate
 
+_HALF = "cmgit.words"  # where a context keeps the words of a command that is not all there
+
 
 class Commands(TyperGroup):
     """Commands of one or two words: ``pull repo`` is one of its own, ``pull`` may be another."""
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """Find the command of a command line: the longest that fits, aliases included."""
+        if ctx.resilient_parsing and len(args) == 1 and self._is_half(args[0]):
+            ctx.meta[_HALF] = args  # a shell asks for the second word
+            return None, None, args
         first = args[0].replace("_", "-")
         names = [ALIASES.get(first, first), first]
         if len(args) > 1:
@@ -35,9 +40,30 @@ class Commands(TyperGroup):
             command = self.commands.get(name)
             if command is not None:
                 return name, command, _with_json(command, args[1:])
-        if ctx.resilient_parsing:  # a shell asks for completions
+        if ctx.resilient_parsing:  # a shell asks for completions, and there are none
+            ctx.meta[_HALF] = args
             return None, None, args
         raise self._unknown(args)
+
+    def _is_half(self, word: str) -> bool:
+        """Whether a word is the first of two, and no command that is shown by itself."""
+        alone = self.commands.get(word)
+        return (alone is None or alone.hidden) and any(
+            name.startswith(f"{word} ") for name in self.commands
+        )
+
+    def shell_complete(self, ctx: Any, incomplete: str) -> list[Any]:
+        """What a shell offers: the first words of commands, or the second after the first."""
+        before = "".join(f"{word} " for word in ctx.meta.get(_HALF, ()))
+        items: dict[str, Any] = {}
+        for item in super().shell_complete(ctx, before + incomplete):
+            item.value = item.value.removeprefix(before).split(" ")[0]
+            items.setdefault(item.value, item)
+        alone = self.commands.get(before.strip())
+        return [
+            *items.values(),
+            *(alone.params[0].shell_complete(ctx, incomplete) if alone else ()),
+        ]
 
     def _unknown(self, args: list[str]) -> ActionNotFound:
         words = [*self.commands, *ALIASES]

@@ -82,7 +82,17 @@ def test_completion(workspace: Workspace, shell: str) -> None:
     good("add", "model", "bert")
     good("find", "*")
     expected = {
-        "cmgit fi": ["find", "find repo"],
+        "cmgit fi": ["find"],
+        "cmgit re": ["restore", "reindex"],
+        "cmgit in": ["info", "init"],
+        "cmgit init ": ["repo"],
+        "cmgit checkout re": ["repo"],
+        "cmgit pull ": ["repo", "local"],
+        "cmgit pull lo": ["local"],
+        "cmgit add re": ["repo"],
+        "cmgit delete repo lo": ["local"],
+        "cmgit init x": [],
+        "cmgit init repo x --pa": ["--path"],
         "cmgit find scr": ["script"],
         "cmgit find script detect": ["detect-cpu", "detect-os"],
         "cmgit load script detect-o": ["detect-os"],
@@ -94,6 +104,7 @@ def test_completion(workspace: Workspace, shell: str) -> None:
         "cmgit cat script det": ["detect-cpu", "detect-os"],
         "cmgit find script --lim": ["--limit"],
         "cmgit nosuch xyz": [],
+        "cmgit nosuch xyz fi": [],
     }
     lines = expected if shell == "bash" else [line for line in expected if "--tags" in line]
     for line in lines:
@@ -101,6 +112,22 @@ def test_completion(workspace: Workspace, shell: str) -> None:
         assert offered == expected[line], line
     if shell == "fish":
         assert complete("cmgit find script local:detect-o", shell)[0].startswith("local:detect-os")
+
+
+TWO_WORDS = [name for name in COMMANDS if " " in name and not COMMANDS[name].hidden]
+
+
+@pytest.mark.parametrize("name", TWO_WORDS)
+def test_completion_of_two_words(workspace: Workspace, name: str) -> None:
+    """Each of the two, and then the repositories where one is named."""
+    workspace.index()
+    first, second = name.split()
+    assert first in complete(f"cmgit {first[:-1]}")
+    assert second in complete(f"cmgit {first} ")
+    assert complete(f"cmgit {first} {second[:-1]}") == [second]
+    named = "of here" in COMMANDS[name].params[0].help or first == "pull"
+    assert complete(f"cmgit {name} lo") == (["local"] if named else [])
+    assert "--json" in complete(f"cmgit {name} --")
 
 
 def test_completion_without_a_home() -> None:

@@ -21,7 +21,7 @@ from cmgit.index.lookup import Index
 
 from .measure import expect, percentiles, print_line, time_calls
 from .peers import Data, database
-from .questions import MOST_HITS, SQL, Script, long_words, scripts
+from .questions import MOST_HITS, SQL, TAGGED, Script, long_words, scripts
 
 Values = tuple[str, ...]
 _CHECKED = 50  # answers of each kind that are compared
@@ -69,7 +69,7 @@ def finder(index: Index, kind: str) -> Callable[[Query], object]:
 def kinds(db: sqlite3.Connection, count: int) -> list[Kind]:
     """All kinds, with the values of random scripts."""
     some = scripts(db, count)
-    tagged = "SELECT artifact FROM tags WHERE tag = ?"
+    tagged = "SELECT count(*) FROM tags AS t WHERE tag = ?"
     among = "FROM artifacts WHERE automation = 'script' AND"
     return [
         Kind("uid", [(s.uid,) for s in some], by_name, f"SELECT count(*) {among} uid = ?"),
@@ -78,13 +78,13 @@ def kinds(db: sqlite3.Connection, count: int) -> list[Kind]:
             "three tags",
             _tags(some),
             lambda *tags: Query(tags=tags),
-            f"SELECT count(*) FROM ({tagged} INTERSECT {tagged} INTERSECT {tagged})",
+            f"{tagged} AND {TAGGED} AND {TAGGED}",
         ),
         Kind(
             "two tags, not a third",
             _tags(some),
             lambda one, two, three: Query(tags=(one, two), no_tags=(three,)),
-            f"SELECT count(*) FROM ({tagged} INTERSECT {tagged} EXCEPT {tagged})",
+            f"{tagged} AND {TAGGED} AND NOT {TAGGED}",
         ),
         Kind(
             "prefix",

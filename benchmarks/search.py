@@ -37,7 +37,7 @@ from .peers import (
     sqlite,
     text_database,
 )
-from .questions import FIRST, SQL, TEXT_SQL, WORDS, Question, choose
+from .questions import FIRST, SQL, TEXT_SQL, WORDS, Question, choose, found_in_texts
 from .startup import PASS
 
 SIZES = {
@@ -89,8 +89,10 @@ def cmgit_cases(data: Data, questions: dict[str, Question]) -> Iterator[Case]:
         check = same(questions[kind].answers)
         yield Case(f"cmgit {kind}", command, (PASS,), environment, check=check)
     if has_text():
-        command = [cmgit, "find", f"--text={' '.join(WORDS)}", f"--limit={FIRST}"]
-        yield Case("cmgit text", command, (PASS,), environment)
+        command = [cmgit, "find", f"--text={WORDS}", f"--limit={FIRST}"]
+        case = Case("cmgit text", command, (PASS,), environment, check=text_check(data, WORDS))
+        run_once(case)  # the first makes the index of texts
+        yield case
     else:
         skip("cmgit text", "this version of cmgit has no 'find --text'")
 
@@ -117,10 +119,15 @@ def same(wanted: list[str]) -> Callable[[str], None]:
     return lambda output: expect("answers", sorted(output.splitlines()), wanted)
 
 
-def enough(question: Question) -> Callable[[str], None]:
-    """A check that at least so many lines were printed as there are answers."""
-    wanted = len(question.answers)
+def enough(wanted: int) -> Callable[[str], None]:
+    """A check that at least so many lines were printed."""
     return lambda output: expect(f"{wanted} lines", len(output.splitlines()) >= wanted, True)
+
+
+def text_check(data: Data, words: str) -> Callable[[str], None]:
+    """A check of a search in texts: something is found if FTS5 finds something. Who leaves out the
+    addresses of links finds less, who knows stems finds more."""
+    return enough(min(1, found_in_texts(text_database(data), words)))
 
 
 def sqlite_cases(data: Data, questions: dict[str, Question]) -> Iterator[Case]:
@@ -130,7 +137,7 @@ def sqlite_cases(data: Data, questions: dict[str, Question]) -> Iterator[Case]:
         command = sqlite(path, SQL[kind], *question.values)
         yield Case(f"sqlite {kind}", command, (PASS,), check=same(question.answers))
     if has_text():
-        yield Case("sqlite text", sqlite(text_database(data), TEXT_SQL, " ".join(WORDS)), (PASS,))
+        yield Case("sqlite text", sqlite(text_database(data), TEXT_SQL, WORDS), (PASS,))
 
 
 def grep_cases(data: Data, questions: dict[str, Question]) -> Iterator[Case]:
@@ -141,12 +148,12 @@ def grep_cases(data: Data, questions: dict[str, Question]) -> Iterator[Case]:
     tags, uid = questions["tags"], questions["uid"]
     both = [word for tag in tags.values for word in ("-e", tag)]
     command = git_grep(data, "-l", "-F", "-w", "--all-match", *both, "--", "*_cm.*")
-    yield Case("git grep tags", command, (PASS, "cmgit tags"), check=enough(tags))
+    yield Case("git grep tags", command, (PASS, "cmgit tags"), check=enough(len(tags.answers)))
     command = git_grep(data, "-l", "-F", *uid.values)
-    yield Case("git grep uid", command, (PASS, "cmgit uid"), check=enough(uid))
+    yield Case("git grep uid", command, (PASS, "cmgit uid"), check=enough(len(uid.answers)))
     if shutil.which("rg"):
         command = rg(data, "-l", "-F", *uid.values)
-        yield Case("rg uid", command, (PASS, "cmgit uid"), check=enough(uid))
+        yield Case("rg uid", command, (PASS, "cmgit uid"), check=enough(len(uid.answers)))
     else:
         skip("rg", "it is not installed")
 
@@ -161,7 +168,7 @@ def cm_cases(data: Data, questions: dict[str, Question]) -> Iterator[Case]:
     for kind, words in words_of(questions).items():
         command = [script("cm"), "find", "script", *words]
         baselines = (PASS, f"cmgit {kind}")
-        check = enough(questions[kind])
+        check = enough(len(questions[kind].answers))
         yield Case(f"cm {kind}", command, baselines, environment, check=check)
     environment = mlc_environment(data)
     yield Case(
@@ -169,6 +176,6 @@ def cm_cases(data: Data, questions: dict[str, Question]) -> Iterator[Case]:
         [script("mlc"), "find", "script", *words_of(questions)["tags"]],
         (PASS, "cmgit tags"),
         environment,
-        check=enough(questions["tags"]),
+        check=enough(len(questions["tags"].answers)),
         directory=environment["HOME"],  # it leaves a log there
     )

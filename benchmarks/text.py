@@ -1,33 +1,35 @@
 """Ranked search in texts, whole processes, beside SQLite's FTS5 on the same texts; and building.
 
-Aliases, tags, names or descriptions and READMEs; the first 20 answers, best first. How the ranking
-is made differs, so that answers are counted and not compared. Bar: 5 times ``python -c pass`` at a
-million artifacts. Building is the whole index of cmgit, from Git; FTS5 has the texts at hand.
+Aliases, tags, names or descriptions and READMEs; the first 20 answers, best first. Bar: 5 times
+``python -c pass`` at a million artifacts. Building the index of texts is from Git, the index of
+names being there; FTS5 has the texts at hand.
 """
 
 from __future__ import annotations
 
-import sqlite3
+import shutil
+import stat
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 from pathlib import Path
 
 from .corpus import Spec, copy_home, default_directory
-from .measure import Case, expect, print_line, run_all, run_once, script, skip
+from .index import CHANGED, Changes
+from .measure import Case, print_line, run_all, run_once, script, skip
 from .peers import TEXTS, Data, generated, real, sqlite, text_database
 from .questions import FIRST, TEXT_SQL, WORDS
-from .search import DEFAULT_SIZES, SIZES, has_text
-from .startup import PASS
+from .search import DEFAULT_SIZES, SIZES, enough, has_text, text_check
+from .startup import PASS, cmgit_environment
 
 ASKED = {
     "one word": "resnet50",
-    "three words": " ".join(WORDS),
+    "three words": WORDS,
     "three common words": "get mlperf inference",
 }
 LIMIT_S = 3600.0
+BUILD = "cmgit, index of texts"
 
 
 def run(runs: int, smoke: bool, sizes: Sequence[str] = ()) -> None:
@@ -37,7 +39,7 @@ def run(runs: int, smoke: bool, sizes: Sequence[str] = ()) -> None:
         return
     if smoke:
         with tempfile.TemporaryDirectory(prefix="cmgit-bench-") as top:
-            measure(generated(Spec(300, 3), Path(top)), Path(top), runs)
+            measure(generated(Spec(100, 1), Path(top)), Path(top) / "work", runs)
         return
     for size in sizes or DEFAULT_SIZES:
         spec, directory = SIZES[size], default_directory()
@@ -47,66 +49,82 @@ def run(runs: int, smoke: bool, sizes: Sequence[str] = ()) -> None:
 
 
 def measure(data: Data, top: Path, runs: int) -> None:
-    """Asking and building."""
+    """Asking, and building in a copy of the home."""
+    top.mkdir(exist_ok=True)
     path = text_database(data)
-    answers = {kind: count(path, words) for kind, words in ASKED.items()}
     cases = [
         [Case(PASS, [sys.executable, "-c", "pass"])],
         cmgit_cases(data),
-        sqlite_cases(path, answers),
+        sqlite_cases(data, path),
     ]
     run_all("text", chain.from_iterable(cases), runs, more=True, **data.about, asked=ASKED)
-    run_all("text: building", building(data, path, top), runs, LIMIT_S, more=True, **data.about)
-    print_line({"name": "FTS5 on disk", "bytes_per_artifact": path.stat().st_size // data.count})
+    home, new = copy_home(data.home, top / "home"), top / "db"
+    building = [cmgit_building(data, home, top), [fts5_building(data, path, new)]]
+    about = data.about
+    run_all("building texts", chain.from_iterable(building), runs, LIMIT_S, more=True, **about)
+    for name, size in (("cmgit", used(home.glob("text-v*/**/*"))), ("FTS5", used([path]))):
+        print_line({"name": f"{name}, texts on disk", "bytes_per_artifact": size // data.count})
 
 
-def count(path: Path, words: str) -> int:
-    """How many answers SQLite has, the first of them only."""
-    with closing(sqlite3.connect(path)) as db:
-        return len(db.execute(TEXT_SQL, (words,)).fetchall())
+def used(paths: Iterable[Path]) -> int:
+    """The bytes of files; one of several names counts once."""
+    found = {status.st_ino: status for status in (path.stat() for path in paths)}
+    return sum(status.st_size for status in found.values() if stat.S_ISREG(status.st_mode))
 
 
 def cmgit_cases(data: Data) -> Iterator[Case]:
-    """cmgit, with an index that is up to date; the last with another condition."""
+    """cmgit, with an index that is up to date; the last with other conditions."""
     environment = {"CMGIT_HOME": str(data.home)}
 
-    def case(kind: str, *words: str) -> Case:
-        command = [script("cmgit"), "find", *words, f"--limit={FIRST}"]
-        return Case(f"cmgit {kind}", command, (PASS,), environment)
+    def case(kind: str, asked: str, *words: str) -> Case:
+        command = [script("cmgit"), "find", *words, f"--text={asked}", f"--limit={FIRST}"]
+        check = text_check(data, asked) if not words else enough(1)
+        return Case(f"cmgit {kind}", command, (PASS,), environment, check=check)
 
-    run_once(case("index", "--text=index"))
+    run_once(case("index", WORDS))
     for kind, words in ASKED.items():
-        yield case(kind, f"--text={words}")
-    yield case("three words and a tag", "script", f"--text={' '.join(WORDS)}", "--tags=get")
+        yield case(kind, words)
+    yield case("three words and a tag", WORDS, "script", "--tags=get")
 
 
-def sqlite_cases(path: Path, answers: dict[str, int]) -> Iterator[Case]:
+def sqlite_cases(data: Data, path: Path) -> Iterator[Case]:
     """A Python process that asks SQLite."""
     for kind, words in ASKED.items():
         command = sqlite(path, TEXT_SQL, words)
-        yield Case(f"sqlite {kind}", command, (PASS,), check=lines(answers[kind]))
+        check = text_check(data, words)
+        yield Case(f"sqlite {kind}", command, (PASS, f"cmgit {kind}"), check=check)
 
 
-def lines(wanted: int) -> Callable[[str], None]:
-    """A check of the number of lines."""
-    return lambda output: expect("lines", len(output.splitlines()), wanted)
+def cmgit_building(data: Data, home: Path, top: Path) -> Iterator[Case]:
+    """cmgit, which makes the index of texts when it is asked for the first time; and what it takes
+    to bring that up to date, with the index of names, after one artifact was changed."""
+    environment = {**cmgit_environment(top), "CMGIT_HOME": str(home)}
+    cmgit = script("cmgit")
+    run_once(Case("index", [cmgit, "find", "*", "--count"], environment=environment))
+
+    def forget() -> None:
+        for directory in home.glob("text-v*"):
+            shutil.rmtree(directory)
+
+    command = [cmgit, "find", f"--text={WORDS}", "--limit=1"]
+    check = enough(1)
+    yield Case(BUILD, command, (), environment, forget, check, items=data.count)
+    if data.spec is not None:
+        change = Changes(home, environment)
+        command = [cmgit, "find", f"--text={CHANGED}", "--limit=1"]
+        name = "cmgit find, one changed"
+        yield Case(name, command, (BUILD,), environment, change.make, check)
 
 
-def building(data: Data, path: Path, top: Path) -> Iterator[Case]:
-    """All anew: cmgit from Git, texts included; SQLite from the same texts."""
-    new = top / "new.db"
-    environment = {"CMGIT_HOME": str(copy_home(data.home, top / "home"))}
-    command = ["sh", "-euc", '"$0" reindex; "$0" find --text=index --limit=1', script("cmgit")]
-    yield Case("cmgit reindex, with texts", command, environment=environment, items=data.count)
+def fts5_building(data: Data, path: Path, new: Path) -> Case:
+    """SQLite, from the same texts in another database."""
     sql = f"ATTACH '{path}' AS old; {TEXTS}; INSERT INTO texts SELECT * FROM old.texts;"
     command = [sys.executable, "-c", _EXECUTE, str(new), sql]
-    yield Case(
-        "sqlite FTS5",
-        command,
-        ("cmgit reindex, with texts",),
-        prepare=lambda: new.unlink(missing_ok=True),
-        items=data.count,
-    )
+
+    def forget() -> None:
+        new.unlink(missing_ok=True)
+
+    return Case("sqlite FTS5", command, (BUILD,), prepare=forget, items=data.count)
 
 
 _EXECUTE = "import sqlite3, sys; sqlite3.connect(sys.argv[1]).executescript(sys.argv[2])"

@@ -18,6 +18,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from itertools import chain
 from pathlib import Path
 
@@ -62,11 +63,12 @@ def measure(spec: Spec, directory: Path, top: Path, runs: int, smoke: bool) -> N
     run_once(cmgit(environment, "find", "*", "--count"))
     size = sum(file.stat().st_size for file in home.glob("index-v*/*"))
     cm = [] if smoke else cm_cases(spec, directory)
-    run_all("index", chain(index_cases(spec, home, environment), cm), runs, LIMIT_S, True, **about)
+    run = partial(run_all, runs=runs, limit=LIMIT_S, more=not smoke, **about)
+    run("index", chain(index_cases(spec, home, environment), cm))
     per_artifact = round(size / spec.artifacts)
     print_line({"name": "index on disk", "bytes": size, "bytes_per_artifact": per_artifact})
-    run_all("reading from Git", reading_cases(home), runs, LIMIT_S, True, **about)
-    run_all("adding one", adding_cases(home, environment), runs, LIMIT_S, True, **about)
+    run("reading from Git", reading_cases(home))
+    run("adding one", adding_cases(home, environment))
     for repository in (bare(home), top / "plumbing.git"):
         expect("git fsck", git(repository, "fsck", "--strict", "--no-dangling"), "")
 

@@ -73,7 +73,13 @@ def measure(data: Data, runs: int, smoke: bool) -> None:
     ]
     asked = {kind: question.values for kind, question in questions.items()}
     run_all(
-        "search", chain.from_iterable(cases), runs, LIMIT_S, more=True, **data.about, asked=asked
+        "search",
+        chain.from_iterable(cases),
+        runs,
+        LIMIT_S,
+        more=not smoke,
+        **data.about,
+        asked=asked,
     )
     print_line({"benchmark": "search in one process", **data.about})
     lookups.measure(data, 20 if smoke else 10_000)

@@ -12,6 +12,7 @@ import stat
 import sys
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
 from itertools import chain
 from pathlib import Path
 
@@ -39,16 +40,16 @@ def run(runs: int, smoke: bool, sizes: Sequence[str] = ()) -> None:
         return
     if smoke:
         with tempfile.TemporaryDirectory(prefix="cmgit-bench-") as top:
-            measure(generated(Spec(100, 1), Path(top)), Path(top) / "work", runs)
+            measure(generated(Spec(100, 1), Path(top)), Path(top) / "work", runs, smoke)
         return
     for size in sizes or DEFAULT_SIZES:
         spec, directory = SIZES[size], default_directory()
         data = generated(spec, directory) if spec else real(directory)
         with tempfile.TemporaryDirectory(prefix="cmgit-bench-", dir=directory) as top:
-            measure(data, Path(top), runs)
+            measure(data, Path(top), runs, smoke)
 
 
-def measure(data: Data, top: Path, runs: int) -> None:
+def measure(data: Data, top: Path, runs: int, smoke: bool) -> None:
     """Asking, and building in a copy of the home."""
     top.mkdir(exist_ok=True)
     path = text_database(data)
@@ -57,11 +58,11 @@ def measure(data: Data, top: Path, runs: int) -> None:
         cmgit_cases(data),
         sqlite_cases(data, path),
     ]
-    run_all("text", chain.from_iterable(cases), runs, more=True, **data.about, asked=ASKED)
+    run = partial(run_all, runs=runs, more=not smoke, **data.about)
+    run("text", chain.from_iterable(cases), asked=ASKED)
     home, new = copy_home(data.home, top / "home"), top / "db"
     building = [cmgit_building(data, home, top), [fts5_building(data, path, new)]]
-    about = data.about
-    run_all("building texts", chain.from_iterable(building), runs, LIMIT_S, more=True, **about)
+    run("building texts", chain.from_iterable(building), limit=LIMIT_S)
     for name, size in (("cmgit", used(home.glob("text-v*/**/*"))), ("FTS5", used([path]))):
         print_line({"name": f"{name}, texts on disk", "bytes_per_artifact": size // data.count})
 

@@ -41,7 +41,7 @@ from .lookup import (
     open_text,
     read_state,
 )
-from .sources import Reader, place_of
+from .reader import Reader, place_of
 from .terms import key
 from .writer import Writer
 

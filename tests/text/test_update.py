@@ -41,12 +41,12 @@ def test_only_what_changed_is_read(
     workspace: Workspace, put: Put, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One artifact of many is read again when one changed, none when none did."""
-    from cmgit.text import sources
+    from cmgit.text import reader
 
     read = []
-    document = sources.document
+    document = reader.document
     monkeypatch.setattr(
-        sources,
+        reader,
         "document",
         lambda n, record, s: read.append(record["alias"]) or document(n, record, s),
     )

@@ -23,7 +23,8 @@ from .index.watch import (
     signature,
     unchanged,
 )
-from .meta.parse import MAX_META_BYTES, META_FILES, Identity, chosen_files, parse_meta
+from .meta.identity import read_identity
+from .meta.parse import MAX_META_BYTES, META_FILES, chosen_files
 from .store.objects import (
     LINK,
     SUBMODULE,
@@ -58,8 +59,7 @@ def record_of(raw: Raw, where: str) -> Record:
         raise MetaError(f"{shown}:1: the name is not UTF-8; rename it")
     if raw.problem:
         raise MetaError(place + raw.problem)
-    names = chosen_files(raw.files)
-    identity = Identity(parse_meta(raw.files, place), f"{place}/{names[0]}")
+    identity = read_identity(raw.files, place)
     record: Record = {
         "uid": identity.uid,
         "alias": identity.alias,

@@ -17,7 +17,7 @@ import orjson
 import yaml
 
 from ..errors import MetaError
-from ..names import has_controls, is_uid
+from ..names import is_uid
 from ..query import split_tags
 
 Meta = dict[str, Any]
@@ -44,7 +44,7 @@ _Loader.yaml_implicit_resolvers = {
 def reads_as_text(scalar: str) -> bool:
     """Whether YAML 1.1 takes the unquoted scalar for text, not for a number, a boolean or null."""
     resolvers = _Loader.yaml_implicit_resolvers.get(scalar[:1], [])
-    return not any(regexp.match(scalar) for _, regexp in resolvers)
+    return not resolvers or not any(regexp.match(scalar) for _, regexp in resolvers)
 
 
 def parse_yaml(data: bytes, where: str) -> Meta:
@@ -160,13 +160,13 @@ class Identity:
         if not self.automation_alias and not self.automation_uid:
             raise MetaError(f"{where}:1: automation_alias is missing")
         for key, name in (("alias", self.alias), ("automation_alias", self.automation_alias)):
-            if has_controls(name) or not _NO_NAME_HOLDS.isdisjoint(name):
+            if _NO_NAME_HOLDS.search(name):
                 raise MetaError(f"{where}:1: {key} {name!r} holds a character no name can hold")
         self.base = _text(meta, "_base", where)
         self.tags = _tags(meta, where)
 
 
-_NO_NAME_HOLDS = frozenset(":,/\\")
+_NO_NAME_HOLDS = re.compile(r"[:,/\\\x00-\x1f\x7f-\x9f]")  # control characters too
 
 
 def _text(meta: Meta, key: str, where: str) -> str:

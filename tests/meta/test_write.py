@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import difflib
-import importlib.util
 import json
-import os
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +15,8 @@ from hypothesis import strategies as st
 from cmgit.errors import MetaError
 from cmgit.meta.parse import MAX_META_BYTES, META_FILES, parse_file, parse_yaml
 from cmgit.meta.write import dump_file, dump_json, dump_yaml, edit_file
+
+from .real import REAL
 
 COMMENTED = """\
 # An artifact
@@ -57,18 +56,6 @@ metas = st.dictionaries(st.sampled_from("abcdef") | texts, values, max_size=5)
 
 
 json_metas = metas.filter(lambda meta: "Infinity" not in json.dumps(meta))
-
-
-def real_metas() -> Iterator[Path]:
-    """The meta files of the artifacts of an installed package."""
-    found = importlib.util.find_spec("cmx4mlops")
-    assert found is not None
-    for place in found.submodule_search_locations or []:
-        for directory, _, names in sorted(os.walk(place)):
-            yield from (Path(directory, name) for name in names if name in META_FILES)
-
-
-REAL = sorted(real_metas())
 
 
 def edit(text: str, new: dict[str, Any]) -> str:

@@ -23,7 +23,8 @@ TOOLS = {"report": report, "compare": compare}
 def main() -> int | None:
     """Run a benchmark, or list all with what they measure."""
     if sys.argv[1:] and sys.argv[1] in TOOLS:
-        return TOOLS[sys.argv[1]].main(sys.argv[2:])
+        code: int | None = TOOLS[sys.argv[1]].main(sys.argv[2:])
+        return code
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("name", nargs="?", choices=BENCHMARKS)
     parser.add_argument("--runs", type=int, default=9, help="timed runs of each (default 9)")

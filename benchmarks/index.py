@@ -63,7 +63,7 @@ def measure(spec: Spec, directory: Path, top: Path, runs: int, smoke: bool) -> N
     run_once(cmgit(environment, "find", "*", "--count"))
     size = sum(file.stat().st_size for file in home.glob("index-v*/*"))
     cm = [] if smoke else cm_cases(spec, directory)
-    run = partial(run_all, runs=runs, limit=LIMIT_S, more=not smoke, **about)
+    run = partial(run_all, runs=runs, limit=LIMIT_S, more=not smoke, about=about)
     run("index", chain(index_cases(spec, home, environment), cm))
     per_artifact = round(size / spec.artifacts)
     print_line({"name": "index on disk", "bytes": size, "bytes_per_artifact": per_artifact})

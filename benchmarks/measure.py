@@ -23,6 +23,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from types import MappingProxyType
 from typing import NamedTuple, TypeVar
 
 T = TypeVar("T")
@@ -162,7 +163,7 @@ def run_all(
     runs: int,
     limit: float | None = None,
     more: bool = False,
-    **about: object,
+    about: Mapping[str, object] = MappingProxyType({}),
 ) -> None:
     """Time cases in turn and print one JSON object a line: the machine first, with what the
     benchmark is ``about``, then each case beside each of its baselines.

@@ -39,7 +39,7 @@ Pieces = Iterable[bytes | Fixed]
 
 def plain(pieces: Pieces) -> bytes:
     """The text that pieces make."""
-    return b"".join([piece if type(piece) is bytes else piece[0] for piece in pieces])
+    return b"".join([piece if isinstance(piece, bytes) else piece.data for piece in pieces])
 
 
 def object_id(kind: int, data: bytes) -> bytes:
@@ -75,7 +75,7 @@ class PackWriter:
         data = plain(pieces)
         oid = object_id(kind, data)
         packed = [_header(kind, len(data)), b"\x78\x01"]
-        packed += [_stored(piece) if type(piece) is bytes else piece[1] for piece in pieces]
+        packed += [_stored(p) if isinstance(p, bytes) else p.packed for p in pieces]
         packed += [_LAST_BLOCK, zlib.adler32(data).to_bytes(4, "big")]
         entry = b"".join(packed)
         self._file.write(entry)

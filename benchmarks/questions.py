@@ -73,13 +73,14 @@ def found_in_texts(path: Path, words: str) -> int:
 def scripts(db: sqlite3.Connection, count: int) -> list[Script]:
     """Scripts at random, always the same."""
     most = db.execute("SELECT max(id) FROM artifacts").fetchone()[0]
-    random, found = Random("scripts"), []
+    random = Random("scripts")
+    found: list[Script] = []
     sql = "SELECT id, alias, uid FROM artifacts WHERE id >= ? AND automation = 'script' LIMIT 1"
     while len(found) < count:
         row = db.execute(sql, (int(random.random() * most),)).fetchone()
         if row:
             tags = db.execute("SELECT tag FROM tags WHERE artifact = ?", row[:1]).fetchall()
-            found.append(Script(*row, sorted(tag for (tag,) in tags)))
+            found.append(Script._make([*row, sorted(tag for (tag,) in tags)]))
     return found
 
 

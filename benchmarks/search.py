@@ -72,15 +72,8 @@ def measure(data: Data, runs: int, smoke: bool) -> None:
         [] if smoke else cm_cases(data, questions),
     ]
     asked = {kind: question.values for kind, question in questions.items()}
-    run_all(
-        "search",
-        chain.from_iterable(cases),
-        runs,
-        LIMIT_S,
-        more=not smoke,
-        **data.about,
-        asked=asked,
-    )
+    about = {**data.about, "asked": asked}
+    run_all("search", chain.from_iterable(cases), runs, LIMIT_S, not smoke, about)
     print_line({"benchmark": "search in one process", **data.about})
     lookups.measure(data, 20 if smoke else 10_000)
 

@@ -58,11 +58,11 @@ def measure(data: Data, top: Path, runs: int, smoke: bool) -> None:
         cmgit_cases(data),
         sqlite_cases(data, path),
     ]
-    run = partial(run_all, runs=runs, more=not smoke, **data.about)
-    run("text", chain.from_iterable(cases), asked=ASKED)
+    run = partial(run_all, runs=runs, more=not smoke)
+    run("text", chain.from_iterable(cases), about={**data.about, "asked": ASKED})
     home, new = copy_home(data.home, top / "home"), top / "db"
     building = [cmgit_building(data, home, top), [fts5_building(data, path, new)]]
-    run("building texts", chain.from_iterable(building), limit=LIMIT_S)
+    run("building texts", chain.from_iterable(building), limit=LIMIT_S, about=data.about)
     for name, size in (("cmgit", used(home.glob("text-v*/**/*"))), ("FTS5", used([path]))):
         print_line({"name": f"{name}, texts on disk", "bytes_per_artifact": size // data.count})
 

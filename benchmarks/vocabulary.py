@@ -225,7 +225,7 @@ class Author:
             _TAGS: '",\n    "'.join(tags) if is_json else "\n- ".join(map(_scalar, tags)),
             _TEXT: json.dumps(text)[1:-1] if is_json else _scalar(text),
         }
-        meta = [p if type(p) is Fixed else values[p].encode() for p in template.meta]
+        meta = [p if isinstance(p, Fixed) else values[p].encode() for p in template.meta]
         return Artifact(
             alias,
             uid,

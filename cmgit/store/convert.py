@@ -3,8 +3,8 @@
 Git's attributes ``text``, ``eol``, ``crlf``, ``ident`` and ``filter`` and its settings
 ``core.autocrlf`` and ``core.eol`` decide; the rules are those of Git's ``convert.c``.
 
-Limitations: quoted patterns in ``.gitattributes`` are not read, ``$Id$`` is not expanded in the
-work tree, and ``working-tree-encoding`` is refused.
+Limitations: quoted patterns in ``.gitattributes`` are not read, and ``working-tree-encoding`` is
+refused.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ from dulwich.filters import FilterDriver, FilterError, FilterRegistry
 
 from ..errors import GitError, Unsupported
 from .git import GitRepository
-from .objects import ObjectID, read_blob
+from .objects import ObjectID, object_id, read_blob
 
 Attributes = Mapping[bytes, AttributeValue]
 Rules = list[tuple[Pattern, Attributes]]
 
 _MACRO = b"[attr]"
 _BINARY: Attributes = {b"binary": True, b"diff": False, b"merge": False, b"text": False}
-_IDENT = re.compile(rb"\$Id: [^$\n]*\$")
+_ID = re.compile(rb"\$Id(?::([^$\n]*))?\$")
 _PRINTABLE_CONTROLS = b"\b\t\x1b\x0c"
 _CR, _LF, _EOF = 0x0D, 0x0A, 0x1A
 _UNPRINTABLE = bytes(c for c in [*range(0x20), 0x7F] if c not in (_CR, _LF, *_PRINTABLE_CONTROLS))
@@ -63,11 +63,13 @@ class Converter:
         if driver is not None:
             data = self._run(driver.clean, path, data)
         data = self._lf(path, data, self._action(found))
-        return _IDENT.sub(b"$Id$", data) if found.get(b"ident") is True else data
+        return _ID.sub(b"$Id$", data) if found.get(b"ident") is True else data
 
     def smudge(self, path: str, data: bytes) -> bytes:
         """The content that Git writes into a file for a blob."""
         found = self.attributes(path)
+        if found.get(b"ident") is True:
+            data = _with_ids(data)
         data = self._with_crlf(data, self._action(found))
         driver = self._driver(found)
         if driver is not None:
@@ -188,6 +190,13 @@ class Converter:
             return function(data)
         except (FilterError, OSError) as error:
             raise GitError(f"the filter of {self._git.path}/{path} failed: {error}") from None
+
+
+def _with_ids(data: bytes) -> bytes:
+    """A content with the id of its blob in each ``$Id$``; one with more spaces in it is that of
+    another system, and stays."""
+    full = f"$Id: {object_id('blob', data)} $".encode()
+    return _ID.sub(lambda found: found[0] if b" " in (found[1] or b"")[1:-1] else full, data)
 
 
 def is_binary(data: bytes) -> bool:

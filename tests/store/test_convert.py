@@ -8,6 +8,8 @@ import subprocess
 import pytest
 
 from cmgit.repository import Repository
+from cmgit.store.convert import Converter
+from cmgit.store.objects import read_blob
 
 from ..conftest import write_files
 from .conftest import clean, pending, saved, staged_by_git, write
@@ -49,6 +51,51 @@ def test_line_ends_are_those_of_git(path, git, autocrlf, attributes):
     subprocess.run(["rm", "-r", "sub", "top"], cwd=path, check=True)
     git(path, "checkout", "-q", "HEAD", "--", ".")
     assert written == {name: (path / name).read_bytes() for name in names}
+
+
+IDS = [b"$Id$", b"$Id:$", b"$Id: $", b"$Id: 12ab $", b"$Id:12ab$", b"$Id: of another system $", b"$Id: a\n$",
+       b"$id$", b"$Id", b"$Id$Id$", b"$Id: a b $Id$", b"$Id:  $", b"$Idx$", b"$Id: a b\n$Id$", b"$Id: ab $Id$", b"$Id\r\n$Id$\r\n"]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "attributes", ["* ident\n", "* -ident\n", "* ident text eol=crlf\n", "* ident=x\n"]
+)
+@pytest.mark.parametrize("raw", [False, True], ids=["clean", "as it was committed"])
+def test_idents_are_those_of_git(path, git, attributes, raw):
+    """``$Id$`` is the blob's id in the work tree, and short in the blob; what is none stays."""
+    files = {f"sub/{n}": b"1 " + text + b" 2\n" for n, text in enumerate(IDS)}
+    files["sub/all"] = b"\n".join(IDS) + b"\n"
+    if raw:  # ids that were committed before the attribute was set
+        write_files(path, files)
+        git(path, "add", "--all")
+        write_files(path, {".gitattributes": attributes})
+        entries = {name: git(path, "rev-parse", f":{name}").strip() for name in files}
+    else:
+        write_files(path, {".gitattributes": attributes, **files})
+        wanted = staged_by_git(git, path)
+        assert saved(git, path) == wanted
+        clean(git, path)
+        entries = {name: git(path, "rev-parse", f":{name}").strip() for name in files}
+    worktree = Repository.open(str(path)).worktree
+    assert worktree is not None
+    store = worktree.git.objects
+    converter = Converter(worktree.git, lambda _: None)
+    written = {name: converter.smudge(name, read_blob(store, oid)) for name, oid in entries.items()}
+    subprocess.run(["rm", "-r", "sub"], cwd=path, check=True)
+    git(path, "checkout", "--", "sub")
+    assert written == {name: (path / name).read_bytes() for name in files}
+
+
+def test_ident_in_a_change(path, git):
+    """What cmgit writes is what Git finds unchanged, with the id in the file."""
+    write_files(path, {".gitattributes": "*.c ident\n"})
+    saved(git, path)
+    write(path, **{"a.c": "/* $Id$ */\n"})
+    oid = git(path, "rev-parse", "HEAD:a.c").strip()
+    assert (path / "a.c").read_text() == f"/* $Id: {oid} $ */\n"
+    assert git(path, "cat-file", "blob", oid) == "/* $Id$ */\n"
+    clean(git, path)
+    assert pending(path) == []
 
 
 def test_crlf_that_was_committed_stays(path, git):

@@ -18,7 +18,7 @@ from .store.commits import tag_target
 from .store.git import GitRepository
 from .store.locks import process_lock
 from .store.objects import SUBMODULE, ObjectID, read_tree, verify
-from .workspace import Workspace, warnings_of
+from .workspace import Workspace
 
 
 @dataclass(frozen=True)
@@ -138,9 +138,11 @@ def _check_index(workspace: Workspace) -> Iterator[Finding]:
     if before != after:
         differ = len(set(map(repr, before)) ^ set(map(repr, after)))
         state = "repaired" if _is_written(workspace, fresh) else "wrong"
-        yield Finding("index", f"{differ} records were not what Git says", state)
-    for warning in warnings_of(fresh):
-        yield Finding("artifact", warning, state="note")
+        records = "1 record was" if differ == 1 else f"{differ} records were"
+        yield Finding("index", f"{records} not what Git says", state)
+    for repository in fresh.manifest.repositories:
+        for _, warning in repository.warnings:
+            yield Finding("artifact", warning, state="note")
     uids: dict[str, list[str]] = {}
     names = {repo.number: repo.alias for repo in fresh.manifest.repositories}
     for number, record in fresh.records():

@@ -173,24 +173,31 @@ class _Last:
 
 
 def _fill(target: str, index: Index, last: _Last | None, report: Report) -> None:
+    """Write tantivy's files and the state of a generation."""
     engine = os.path.join(target, ENGINE)
     os.mkdir(engine)
     if last is not None:
         last.link_to(engine)
     changes = Changes(last.index if last else None, index)
     again = _edited(last, index, changes) if last else []
+    gone = [*changes.gone(), *again]
     reader, places = Reader(index.manifest.repositories), _Places(last, index)
-    with Writer(engine, many=changes.size > _MANY) as writer:
-        for number, record in chain(changes.gone(), again):
-            writer.remove(key(number, record["path"]))
-            places.forget(number, record["path"])
-        for done, document in enumerate(reader.documents(chain(changes.fresh(), again))):
-            if last is not None:
-                writer.remove(document.key)
-            writer.add(document)
-            if done and done % _PROGRESS == 0:
-                report(f"reading texts: {done}")
-    watched = {**places.left(), **reader.watched}
+    for number, record in gone:
+        places.forget(number, record["path"])
+    if last is None or gone or any(True for _ in changes.fresh()):
+        with Writer(engine, many=changes.size > _MANY) as writer:
+            for number, record in gone:
+                writer.remove(key(number, record["path"]))
+            for done, document in enumerate(reader.documents(chain(changes.fresh(), again))):
+                if last is not None:
+                    writer.remove(document.key)
+                writer.add(document)
+                if done and done % _PROGRESS == 0:
+                    report(f"reading texts: {done}")
+    _write_state(target, index, {**places.left(), **reader.watched})
+
+
+def _write_state(target: str, index: Index, watched: Mapping[str, Signature]) -> None:
     state = {
         "format": FORMAT,
         "engine": VERSION,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 
-from ..index.lookup import accepts
 from ..index.record import decode, digest
 from ..index.segment import DamagedIndex
 from ..index.watch import read_watch, unchanged
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
 
     from ..index.lookup import Hit, Index
     from ..index.manifest import Manifest
+    from ..index.record import Record
 
 FORMAT = 1
 DIRECTORY = f"text-v{FORMAT}"
@@ -85,6 +85,11 @@ def read_state(directory: str) -> dict[str, Any]:
     if state["engine"] != VERSION:
         raise DamagedText(f"{directory} has {state['engine']} of tantivy")
     return state
+
+
+def encode_state(body: bytes) -> bytes:
+    """The file of a state: its JSON and, on a line of its own, the digest of it."""
+    return body + b"\n" + digest(body).encode() + b"\n"
 
 
 def open_text(home: str, index: Index) -> TextIndex | None:
@@ -171,7 +176,7 @@ class TextIndex:
         while True:
             found = self._engine.search(asked, number)
             hits = ((self._hit(one), one) for one in found)
-            good = [(hit, one) for hit, one in hits if hit and accepts(query, hit.record)]
+            good = [(hit, one) for hit, one in hits if hit and _accepts(query, hit.record)]
             if len(good) >= wanted or len(found) < number:
                 good.sort(key=lambda item: (-item[1].score, item[1].place))
                 return good[:wanted]
@@ -184,6 +189,12 @@ class TextIndex:
             if hit.repository.number == number and hit.record["path"] == path:
                 return hit
         return None
+
+
+def _accepts(query: Query, record: Record) -> bool:
+    """Whether a record answers a query, whatever its repository."""
+    automation = record["automation_alias"], record["automation_uid"]
+    return query.accepts(record["alias"], record["uid"], *automation, record["tags"])
 
 
 def _names(name: Name) -> bool:

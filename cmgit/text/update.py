@@ -19,7 +19,6 @@ import orjson
 
 from ..errors import Busy
 from ..index.lookup import Index
-from ..index.manifest import encode_manifest
 from ..index.segment import DamagedIndex
 from ..index.watch import UNSURE, Signature, read_watch, signature
 from ..index.writer import write_watch
@@ -35,6 +34,7 @@ from .lookup import (
     STATE,
     Matches,
     TextIndex,
+    encode_state,
     generation,
     generations,
     identity,
@@ -205,7 +205,7 @@ def _write_state(target: str, index: Index, watched: Mapping[str, Signature]) ->
         "watch": write_watch(target, watched) if watched else "",
     }
     with open(os.path.join(target, STATE), "xb") as file:
-        file.write(encode_manifest(orjson.dumps(state)))
+        file.write(encode_state(orjson.dumps(state)))
 
 
 class _Places:

@@ -6,7 +6,6 @@ Everything that takes long to prepare is kept beside the corpus, see corpus.py.
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import sqlite3
 import subprocess
@@ -18,6 +17,7 @@ from pathlib import Path
 from .corpus import Spec, artifacts, corpus, made, make_movable, repository_name
 from .measure import Case, run_once, script
 from .packs import plain
+from .startup import in_mlc_format
 from .vocabulary import Template, package, vocabulary
 
 Row = tuple[str, str, str, str, str, list[str], str]  # repository, automation, …, see SCHEMA
@@ -195,12 +195,8 @@ def mlc_environment(data: Data) -> dict[str, str]:
 
     def fill(home: Path) -> None:
         for number, path in enumerate(data.files):
-            target = home / (path.name if data.spec else package().name)
-            base = path / "repo" if (path / "repo").is_dir() else path
-            shutil.copytree(base, target, ignore=shutil.ignore_patterns(".git"))
-            for meta in list(target.rglob("_cm.*")):
-                os.rename(meta, meta.with_name(meta.name.replace("_cm", "meta")))
-            (target / "meta.yaml").write_text(f"alias: {target.name}\nuid: {number + 1:016x}\n")
+            name = path.name if data.spec else package().name
+            in_mlc_format(home / name, path, f"{number + 1:016x}")
 
     home = made(data.rest / "mlc", fill)
     environment = {"MLC_REPOS": str(home), "HOME": str(home)}

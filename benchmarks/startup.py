@@ -7,7 +7,6 @@ Bars: cmgit at most 2.5 times ``python -c pass``, cm at least 4 times cmgit.
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
 import re
@@ -18,6 +17,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from .measure import Case, expect, run_all, run_once, script
+from .vocabulary import package
 
 PASS = "python -c pass"
 WORK = ("work", "0123456789abcdef")
@@ -33,14 +33,6 @@ def run(runs: int, smoke: bool) -> None:
         if not smoke:
             cases += [cm_case(Path(top), work), mlc_case(Path(top), work)]
         run_all("startup", cases, runs)
-
-
-def package() -> Path:
-    """The directory of the installed package that carries the repository."""
-    spec = importlib.util.find_spec("cmx4mlops")
-    assert spec is not None, "pip install cmx4mlops"
-    assert spec.origin is not None
-    return Path(spec.origin).parent
 
 
 def copy_of_the_package(target: Path) -> Path:
@@ -113,8 +105,8 @@ def mlc_case(top: Path, work: Path) -> Case:
     home = top / "mlc"
     home.mkdir()
     paths = [
-        _in_mlc_format(home / "bare", package(), "428611a6db02407f"),
-        _in_mlc_format(home / WORK[0], work, WORK[1]),
+        in_mlc_format(home / "bare", package(), "428611a6db02407f"),
+        in_mlc_format(home / WORK[0], work, WORK[1]),
     ]
     (home / "repos.json").write_text(json.dumps([str(path) for path in paths]))
     return Case(
@@ -127,8 +119,10 @@ def mlc_case(top: Path, work: Path) -> Case:
     )
 
 
-def _in_mlc_format(target: Path, source: Path, uid: str) -> Path:
-    shutil.copytree(source / "repo", target, ignore=shutil.ignore_patterns("__pycache__"))
+def in_mlc_format(target: Path, source: Path, uid: str) -> Path:
+    """A copy of a repository of cm for mlc."""
+    base = source / "repo" if (source / "repo").is_dir() else source
+    shutil.copytree(base, target, ignore=shutil.ignore_patterns("__pycache__", ".git"))
     for path in list(target.rglob("_cm.*")):
         os.rename(path, path.with_name(path.name.replace("_cm", "meta")))
     (target / "meta.yaml").write_text(f"alias: {target.name}\nuid: {uid}\n")

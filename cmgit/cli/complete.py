@@ -67,3 +67,15 @@ def complete_repo(incomplete: str) -> list[str]:
     index = open_fresh(default_home(os.environ))
     repos = index.manifest.repositories if index else []
     return sorted(repo.alias for repo in repos if repo.alias.startswith(incomplete))
+
+
+def complete_mirror(incomplete: str) -> list[str]:
+    """Mirrors that begin so."""
+    from ..errors import CmgitError
+    from ..mirror.sources import Mirrors
+
+    try:
+        items = Mirrors(default_home(os.environ)).items
+    except CmgitError:
+        return []
+    return sorted(item.name for item in items if item.name.startswith(incomplete))

@@ -9,22 +9,32 @@ from typing import Any
 
 import typer
 
-from . import artifacts, history, repositories  # noqa: F401  (they add their commands)
+from . import artifacts, history, mirror, repositories  # noqa: F401  (they add their commands)
 from .app import app
 from .output import out
 
 
 def reference() -> str:
     """Markdown: for each command its usage, what it does, its options and its examples."""
-    commands: dict[str, Any] = typer.main.get_command(app).commands  # type: ignore[attr-defined]
-    shown = [command for command in commands.values() if not command.hidden]
-    return "\n".join(_command(command) for command in shown)
+    return "\n".join(_command(name, command) for name, command in shown().items())
 
 
-def _command(command: Any) -> str:
+def shown(group: Any = None, before: str = "") -> dict[str, Any]:
+    """Every command that is not hidden, by its words; of a group, those in it."""
+    found: dict[str, Any] = {}
+    commands: dict[str, Any] = (group or typer.main.get_command(app)).commands  # type: ignore[union-attr]
+    for name, command in commands.items():
+        if hasattr(command, "commands"):
+            found |= shown(command, f"{before}{name} ")
+        elif not command.hidden:
+            found[before + name] = command
+    return found
+
+
+def _command(name: str, command: Any) -> str:
     arguments = [p for p in command.params if p.param_type_name == "argument"]
     options = [p for p in command.params if p.param_type_name == "option" and p.help]
-    usage = " ".join(["cmgit", command.name, *map(_argument, arguments)])
+    usage = " ".join(["cmgit", name, *map(_argument, arguments)])
     lines = [f"#### `{usage}`", "", " ".join(command.help.split()), ""]
     lines += [f"- `{_option(option)}`: {option.help}" for option in options]
     lines += [""] if options else []

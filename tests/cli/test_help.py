@@ -8,18 +8,22 @@ import pytest
 import typer
 
 from cmgit import __version__
-from cmgit.cli import artifacts, history, repositories  # noqa: F401  (they add their commands)
+from cmgit.cli import artifacts, history, mirror, repositories  # noqa: F401  (they add their commands)
 from cmgit.cli.app import app
+from cmgit.cli.reference import shown
 from cmgit.workspace import Workspace
 from tests.cli import bad, good, spawn
 
 COMMANDS: dict[str, Any] = typer.main.get_command(app).commands  # type: ignore[attr-defined]
 
 
-@pytest.mark.parametrize("name", COMMANDS)
+ALL = {**COMMANDS, **shown()}
+
+
+@pytest.mark.parametrize("name", ALL)
 def test_help(name: str) -> None:
     """Every command says what it does, describes every argument and option, and has an example."""
-    command = COMMANDS[name]
+    command = ALL[name]
     text = " ".join(good(*name.split(), "--help").out.split())
     assert command.help.split("\n")[0].strip() in text
     assert command.epilog.startswith("Example")

@@ -1,0 +1,183 @@
+"""The set of what a home mirrors: ``mirrors.yaml``, a file that people may edit too.
+
+It holds ``mirrors``, a list of mappings with ``url``, and where they are wanted ``name`` (what the
+repository is called here; else what follows from the URL) and ``recursive`` (mirror the
+repositories that its ``cmr.yaml`` depends on, too). An item may also be the URL alone. The file is
+replaced by rename, under a lock; comments stay.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..errors import AlreadyExists, MetaError, NotFound, UsageError
+from ..meta.parse import parse_file
+from ..meta.write import dump_yaml, edit_file
+from ..names import check_alias, parse_name, same_word
+from ..store.locks import process_lock
+from ..store.remote import Source, parse_source
+
+FILE = "mirrors.yaml"
+
+
+@dataclass(frozen=True)
+class Mirror:
+    """One repository to mirror: where it is (without secrets), what it is called here."""
+
+    url: str
+    name: str
+    recursive: bool = False
+    source: Source = field(repr=False, compare=False, kw_only=True)
+
+    def to_dict(self) -> dict[str, Any]:
+        """What stands in the file."""
+        return {
+            "url": self.url,
+            **({"name": self.name} if self.name != self.source.alias else {}),
+            **({"recursive": True} if self.recursive else {}),
+        }
+
+
+def new_mirror(text: str, name: str = "", recursive: bool = False) -> Mirror:
+    """A mirror of a URL, a path or ``owner@name``; raises UsageError for anything else.
+
+    A password in a URL is refused, as it would have to be kept for the next time.
+    """
+    source = parse_source(text)
+    if source.package:
+        raise UsageError(f"{text}: a Python package is pulled, not mirrored", "cmgit pull repo")
+    if source.url != source.address:
+        raise UsageError(
+            f"{source.url}: a mirror's URL holds no password",
+            "keep it in a Git credential helper or in CMGIT_TOKEN_HOST",
+        )
+    name = name or source.alias
+    check_alias(name)
+    return Mirror(source.url, name, recursive, source=source)
+
+
+class Mirrors:
+    """The mirrors of a home, in the order of the file."""
+
+    def __init__(self, home: str) -> None:
+        self.home = home
+        self.path = os.path.join(home, FILE)
+        self.items, self._data = self._read()
+
+    def _read(self) -> tuple[list[Mirror], bytes]:
+        try:
+            with open(self.path, "rb") as file:
+                data = file.read()
+        except FileNotFoundError:
+            return [], b""
+        return read_items(parse_file(FILE, data, self.path).get("mirrors"), self.path), data
+
+    @contextmanager
+    def change(self) -> Iterator[Mirrors]:
+        """Read again under the lock, change, and write when the block ends without an error."""
+        with process_lock(os.path.join(self.home, "locks", "mirrors")):
+            self.items, self._data = self._read()
+            before = list(self.items)
+            yield self
+            if self.items != before:
+                self._write()
+
+    def _write(self) -> None:
+        value = {"mirrors": [mirror.to_dict() for mirror in self.items]}
+        if self._data:
+            value = {**parse_file(FILE, self._data, self.path), **value}
+            data = edit_file(FILE, self._data, value, self.path)
+        else:
+            data = dump_yaml(value)
+        replace_file(self.path, data)
+
+    def add(self, mirror: Mirror) -> bool:
+        """Add one; returns whether it is new. Raises AlreadyExists when its name is taken."""
+        for other in self.items:
+            if other.url == mirror.url and mirror.name in (other.name, mirror.source.alias):
+                return False
+            if same_word(other.name) == same_word(mirror.name) or other.url == mirror.url:
+                raise AlreadyExists(
+                    f"{other.name} mirrors {other.url} already",
+                    f"choose another --name, or 'cmgit mirror rm {other.name}'",
+                )
+        self.items.append(mirror)
+        return True
+
+    def remove(self, mirrors: Iterable[Mirror]) -> None:
+        """Take some out."""
+        gone = {mirror.url for mirror in mirrors}
+        self.items = [mirror for mirror in self.items if mirror.url not in gone]
+
+    def find(self, words: Iterable[str]) -> list[Mirror]:
+        """Those that names, patterns or URLs fit, in order; all when there are no words.
+
+        Raises NotFound for a word that fits none.
+        """
+        words = list(words)
+        if not words:
+            return list(self.items)
+        fits = {word: [m for m in self.items if _fits(m, word)] for word in words}
+        for word, found in fits.items():
+            if not found:
+                raise NotFound(f"no mirror {word!r}", "see 'cmgit mirror ls'")
+        return [m for m in self.items if any(m in found for found in fits.values())]
+
+
+def _fits(mirror: Mirror, word: str) -> bool:
+    if word in (mirror.name, mirror.url):
+        return True
+    try:
+        return parse_name(word).accepts(mirror.name, "")
+    except UsageError:
+        return False
+
+
+def read_items(value: object, where: str) -> list[Mirror]:
+    """The mirrors that a list in a YAML file says; raises MetaError for anything else."""
+    if value is None:
+        return []
+    if not isinstance(value, list):
+        raise MetaError(f"{where}: 'mirrors' is no list")
+    return [_read_item(item, f"{where}: mirror {number}") for number, item in enumerate(value, 1)]
+
+
+def _read_item(item: object, where: str) -> Mirror:
+    if isinstance(item, str):
+        item = {"url": item}
+    if not isinstance(item, dict) or not isinstance(item.get("url"), str):
+        raise MetaError(f"{where} has no url")
+    unknown = set(item) - {"url", "name", "recursive"}
+    if unknown:
+        raise MetaError(f"{where} has an unknown key {min(unknown)!r}")
+    try:
+        return new_mirror(item["url"], str(item.get("name") or ""), bool(item.get("recursive")))
+    except UsageError as error:
+        raise MetaError(f"{where}: {error}", error.hint) from None
+
+
+def read_list(path: str) -> list[Mirror]:
+    """The mirrors that a file lists: YAML as in the home, or one URL a line, ``#`` for comments."""
+    try:
+        with open(path, "rb") as file:
+            data = file.read()
+    except OSError as error:
+        raise NotFound(f"{path}: {error.strerror}") from None
+    if path.endswith((".yaml", ".yml", ".json")):
+        return read_items(parse_file(path, data, path).get("mirrors"), path)
+    lines = [line.split("#")[0].strip() for line in data.decode("utf-8", "replace").splitlines()]
+    return [new_mirror(line) for line in lines if line]
+
+
+def replace_file(path: str, data: bytes) -> None:
+    """Put data in place of a file, durably and at once."""
+    temporary = f"{path}.{os.getpid()}.tmp"
+    with open(temporary, "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(temporary, path)

@@ -1,0 +1,1 @@
+"""Tests of mirrors; the other side is the real Git."""

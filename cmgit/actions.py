@@ -128,10 +128,9 @@ def select(
 
 def select_one(workspace: Workspace, given: Input) -> Artifact:
     """The one artifact that an input names; raises NotFound or AmbiguousError."""
-    words = f"{given.get('automation') or ''} {given.get('artifact') or ''}"
-    if given.get("tags"):
-        words += f" --tags={given['tags']}"
-    return workspace.only(select(workspace, given), words)
+    automation, artifact = (str(given.get(key) or "") for key in ("automation", "artifact"))
+    found = select(workspace, given)
+    return workspace.only(found, automation, artifact, given.get("tags") or ())
 
 
 def select_past(workspace: Workspace, given: Input) -> Artifact:
@@ -159,8 +158,9 @@ def select_some(workspace: Workspace, given: Input) -> list[Artifact]:
         raise UsageError("no artifact was named", "write '*' to mean all of them")
     found = select(workspace, given)
     if not found:
-        words = f"{given.get('automation') or ''} {given.get('artifact') or ''}".strip()
-        raise NotFound(f"no artifact matches {words!r}", workspace.suggestion(words))
+        automation, artifact = (str(given.get(key) or "") for key in ("automation", "artifact"))
+        hint = workspace.suggestion(automation, artifact, given.get("tags") or ())
+        raise NotFound(f"no artifact matches {f'{automation} {artifact}'.strip()!r}", hint)
     return found
 
 

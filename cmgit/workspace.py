@@ -181,38 +181,41 @@ class Workspace:
         self, automation: str, artifact: str, tags: str | Iterable[str] = (), at: str = ""
     ) -> Artifact:
         """The one artifact that matches; raises NotFound, or AmbiguousError with the candidates."""
-        return self.only(self.find(automation, artifact, tags, at=at), f"{automation} {artifact}")
+        return self.only(self.find(automation, artifact, tags, at=at), automation, artifact, tags)
 
-    def only(self, found: list[Artifact], words: str) -> Artifact:
-        """The only one of those found; raises NotFound or AmbiguousError."""
+    def only(
+        self,
+        found: list[Artifact],
+        automation: str,
+        artifact: str = "",
+        tags: str | Iterable[str] = (),
+    ) -> Artifact:
+        """The only one of those found by these words; raises NotFound or AmbiguousError."""
+        words = f"{automation} {artifact}".strip()
+        if tags:
+            words += f" --tags={tags if isinstance(tags, str) else ','.join(map(str, tags))}"
         if not found:
-            raise NotFound(f"no artifact matches {words.strip()!r}", self.suggestion(words))
+            raise NotFound(
+                f"no artifact matches {words!r}", self.suggestion(automation, artifact, tags)
+            )
         if len(found) > 1:
             names = "; ".join(artifact.name for artifact in found[:10])
             more = f"; and {len(found) - 10} more" if len(found) > 10 else ""
             raise AmbiguousError(
-                f"{len(found)} artifacts match {words.strip()!r}: {names}{more}",
+                f"{len(found)} artifacts match {words!r}: {names}{more}",
                 "name one of them, as printed here",
             )
         return found[0]
 
-    def suggestion(self, words: str) -> str:
-        """What the user may have meant, or an empty string."""
-        from difflib import get_close_matches
+    def suggestion(
+        self, automation: str, artifact: str = "", tags: str | Iterable[str] = ()
+    ) -> str:
+        """What the user may have meant, when nothing was found."""
+        from .suggest import suggest
 
         if self._index is None:
             return ""
-        automation, _, artifact = words.strip().rpartition(" ")
-        known = [
-            record["alias"]
-            for _, record in self._index.records()
-            if not automation
-            or Query.parse(automation).automation.accepts(
-                record["automation_alias"], record["automation_uid"]
-            )
-        ]
-        close = get_close_matches(artifact.rpartition(":")[2], known, 1)
-        return f"did you mean {close[0]!r}?" if close else "see 'cmgit find'"
+        return suggest(self._index, Query.parse(automation, artifact, tags)) or "see 'cmgit find'"
 
     def warnings(self, repo: Name = ANY) -> list[str]:
         """What could not be read, one line each, as of the last ``find``."""

@@ -120,8 +120,18 @@ def find(
         out.lines(_with_snippet(artifact) for artifact in found)
     else:
         out.lines(artifact.name for artifact in found)
+    if not found and not text and out.asked_by_person:
+        _ask(workspace, given)
     if strict:
         finish(_strict_code(found, warnings))
+
+
+def _ask(workspace: Workspace, given: Input) -> None:
+    """Ask what may have been meant by what finds nothing."""
+    words = [given["automation"], given.get("artifact", ""), given.get("tags", "")]
+    question = workspace.suggestion(*words)
+    if question.startswith("did you mean"):
+        out.note(question)
 
 
 def _with_snippet(artifact: Ranked) -> str:

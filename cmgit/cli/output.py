@@ -59,6 +59,11 @@ class Output:
         return sys.stdout is not None and sys.stdout.isatty()
 
     @property
+    def asked_by_person(self) -> bool:
+        """Whether stderr is a person's terminal, on which a question may be asked."""
+        return sys.stderr is not None and sys.stderr.isatty()
+
+    @property
     def bold(self) -> tuple[str, str]:
         """What begins and ends bold text on stdout; nothing where it would not be shown."""
         plain = (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import pty
 import subprocess
 import sys
 import tempfile
@@ -99,3 +100,25 @@ def spawn(*words: str, **options: object) -> subprocess.CompletedProcess[bytes]:
     return subprocess.run(  # type: ignore[call-overload,no-any-return]
         [SCRIPT, *words], env={**os.environ, **added}, check=False, **settings
     )
+
+
+def on_terminal(*words: str, **environment: str) -> str:
+    """What a command prints on a terminal."""
+    process, terminal = pty.fork()
+    if not process:
+        for key in ("NO_COLOR", "TERM"):
+            os.environ.pop(key, None)
+        os.environ.update(environment)
+        os.execv(SCRIPT, [SCRIPT, *words])
+    shown = b""
+    while True:
+        try:
+            data = os.read(terminal, 4096)
+        except OSError:
+            break
+        shown += data
+        if not data:
+            break
+    os.waitpid(process, 0)
+    os.close(terminal)
+    return shown.decode().replace("\r\n", "\n")

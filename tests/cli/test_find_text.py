@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import pty
 from pathlib import Path
 
 import orjson
@@ -11,7 +9,7 @@ import pytest
 
 import cmgit
 from cmgit.workspace import Workspace
-from tests.cli import SCRIPT, bad, good, run
+from tests.cli import bad, good, on_terminal, run
 from tests.conftest import Put, uid_of
 
 A, B = f"script local:a,{uid_of(1)}", f"model local:b,{uid_of(2)}"
@@ -92,28 +90,6 @@ def test_snippets() -> None:
         B, "    A model that is in the format onnx",
     ]  # fmt: skip
     assert good("find", "*", "--snippets").lines == good("find", "*").lines
-
-
-def on_terminal(*words: str, **environment: str) -> str:
-    """What a command prints on a terminal."""
-    process, terminal = pty.fork()
-    if not process:
-        for key in ("NO_COLOR", "TERM"):
-            os.environ.pop(key, None)
-        os.environ.update(environment)
-        os.execv(SCRIPT, [SCRIPT, *words])
-    shown = b""
-    while True:
-        try:
-            data = os.read(terminal, 4096)
-        except OSError:
-            break
-        shown += data
-        if not data:
-            break
-    os.waitpid(process, 0)
-    os.close(terminal)
-    return shown.decode().replace("\r\n", "\n")
 
 
 def test_terminal() -> None:

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from ..errors import MetaError
 from ..index.record import Record
-from ..meta.parse import Meta, chosen_files, parse_file, parse_yaml
+from ..meta.parse import Meta, chosen_files, parse_file, parse_yaml, reads_as_text
 from .terms import filter_terms, key
 from .words import composed
 
@@ -65,7 +65,9 @@ def document(number: int, record: Record, sources: Sources) -> Document:
 def clean(text: str) -> str:
     """The text on one line, as a reader of the page sees it: without markup and where links lead,
     and without what plays tricks on a terminal."""
-    return _BLANK.sub(" ", _HIDDEN.sub(" ", _LINK.sub(r"\1", text))).strip()
+    if "[" in text or "<" in text:
+        text = _HIDDEN.sub(" ", _LINK.sub(r"\1", text))
+    return _BLANK.sub(" ", text).strip()
 
 
 _LINK = re.compile(r"(?<!!)\[([^\[\]]{1,200})\]\([^()\s]{0,500}\)")
@@ -96,20 +98,28 @@ def _described(metas: Mapping[str, bytes]) -> Meta:
 
 
 def _texts(name: str, data: bytes) -> Meta:
-    """The texts for people of a meta file. Of a YAML file only their lines are parsed, which is
-    forty times as fast, where it is laid out as usual: with its keys at the beginning of lines."""
+    """The texts for people of a meta file. Of a YAML file only their lines are looked at, which is
+    many times as fast, where it is laid out as usual: with its keys at the beginning of lines."""
     if name.endswith(".json") or not _USUAL.search(data):
         return parse_file(name, data, name)
-    lines = b"".join(found.group() for found in _KEYS.finditer(data))
+    texts: Meta = {}
+    rest, lines = b"", b"\n" + data
+    for text in KEYS:
+        at = lines.rfind(b"\n%s:" % text.encode())
+        found = _SIMPLE.match(lines, at) if at >= 0 else None
+        if found and (found["quoted"] is not None or reads_as_text(found["plain"].decode())):
+            texts[text] = (found["quoted"] or found["plain"] or b"").decode("utf-8", "replace")
+        elif at >= 0:
+            rest += _LINES.match(lines, at)[0]  # type: ignore[index]
     try:
-        return parse_yaml(lines, name)
+        return texts | parse_yaml(rest, name) if rest else texts
     except MetaError:  # an anchor that stands elsewhere, for example
         return parse_yaml(data, name)
 
 
 _USUAL = re.compile(rb"^(?:alias|uid|automation_alias|automation_uid)[ \t]*:", re.MULTILINE)
-_KEYS = re.compile(
-    rb"^[\"']?(?:%s)[\"']?[ \t]*:.*(?:\n(?:[ \t].*|(?=\n|\Z)))*\n?"
-    % b"|".join(k.encode() for k in KEYS),
-    re.MULTILINE,
+_LINES = re.compile(rb"\n.*(?:\n(?:[ \t].*|(?=\n|\Z)))*")  # a key, and what is indented below it
+_SIMPLE = re.compile(  # a key with a value that is what it looks like, and nothing below it
+    rb"""\n\w+:\ (?:"(?P<quoted>[^"\\\n]*)"|(?P<plain>[A-Za-z](?:[\w.,/()+-]|\ (?=[\w(]))*))\n(?!\n*[ \t\r])""",
+    re.VERBOSE,
 )

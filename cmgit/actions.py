@@ -334,7 +334,7 @@ def _cat(workspace: Workspace, given: Input) -> Output:
 
 def _reindex(workspace: Workspace, given: Input) -> Output:
     index = check.reindex(workspace)
-    count = sum(state.live for state in index.manifest.segments)
+    count = index.count
     return {"artifacts": count, "repositories": len(index.manifest.repositories)}
 
 

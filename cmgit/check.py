@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from .errors import CmgitError
 from .index.lookup import PENDING, Index
 from .index.manifest import DIRECTORY
-from .refresh import refresh
+from .refresh import Mode, refresh
 from .registry import Entry
 from .repository import Repository
 from .store.checkout import changed_files, remove_checkout
@@ -58,7 +58,7 @@ def reindex(workspace: Workspace) -> Index:
 
 
 def _built_anew(workspace: Workspace) -> Index:
-    return refresh(workspace.home, workspace.report, publishing=True, anew=True)
+    return refresh(workspace.home, workspace.report, Mode(anew=True, publishing=True))
 
 
 def _is_written(workspace: Workspace, index: Index) -> bool:
@@ -132,7 +132,7 @@ def _below(git: GitRepository, oid: ObjectID) -> list[ObjectID]:
 
 
 def _check_index(workspace: Workspace) -> Iterator[Finding]:
-    before = _content(workspace.index())
+    before = workspace.ask(_content)
     fresh = _built_anew(workspace)
     after = _content(fresh)
     if before != after:

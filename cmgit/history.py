@@ -14,8 +14,8 @@ from .artifact import Artifact
 from .errors import MetaError, NotFound, UsageError
 from .index.inherit import inherit
 from .index.lookup import Index
-from .index.manifest import Manifest, RepositoryState
-from .index.writer import write_segment
+from .index.manifest import Manifest, Repositories, RepositoryState
+from .index.writer import order, write_segments
 from .meta.parse import chosen_files
 from .names import ANY, Name
 from .registry import Entry
@@ -86,7 +86,8 @@ def index_at(workspace: Workspace, at: str, repo: Name = ANY) -> Iterator[Index]
             records += [(entry.number, record) for record in found]
         if not known:
             raise NotFound(f"no repository has the revision {at!r}", "see 'cmgit log'")
-        draft = Manifest(0, "", states, [write_segment(directory, records)])
+        segments = write_segments(directory, sorted(records, key=order))
+        draft = Manifest(0, "", Repositories.of(states), segments)
         inherit(directory, draft)
         yield Index(directory, draft)
     finally:

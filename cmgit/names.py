@@ -124,8 +124,8 @@ def glob(pattern: str, text: str) -> bool:
 
     Linear in practice and never exponential: only the last star is ever retried.
     """
-    if not has_wildcards(pattern):
-        return pattern == text
+    if "?" not in pattern:
+        return _stars(pattern.split("*"), text)
     p = t = 0
     star, mark = -1, 0
     while t < len(text):
@@ -141,6 +141,22 @@ def glob(pattern: str, text: str) -> bool:
         else:
             return False
     return pattern[p:].strip("*") == ""
+
+
+def _stars(parts: list[str], text: str) -> bool:
+    """Match parts between which anything may be."""
+    if len(parts) == 1:
+        return parts[0] == text
+    first, last = parts[0], parts[-1]
+    if not text.startswith(first) or not text.endswith(last):
+        return False
+    at = len(first)
+    for part in parts[1:-1]:
+        at = text.find(part, at)
+        if at < 0:
+            return False
+        at += len(part)
+    return at <= len(text) - len(last)
 
 
 def alias_problem(alias: str) -> str:

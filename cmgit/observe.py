@@ -34,14 +34,19 @@ NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 class Observer:
     """Finding out what changed in one repository: ``state`` and ``changes`` say, after ``run``.
 
-    ``moved`` says that none of its old records counts any more.
+    ``old`` is what the index knows of it; with ``anew`` that only counts when the repository
+    cannot be read. ``moved`` says that none of its old records counts any more.
     """
 
-    def __init__(self, directory: str, entry: Entry, old: RepositoryState | None) -> None:
+    def __init__(
+        self, directory: str, entry: Entry, old: RepositoryState | None, anew: bool = False
+    ) -> None:
         self.entry = entry
         self._directory = directory
-        self._old = old if old is not None and (old.uid, old.path) == _identity(entry) else None
-        self._lost = old is not None and self._old is None  # another repository had its number
+        same = old is not None and (old.uid, old.path) == _identity(entry)
+        self._last = old if same else None
+        self._old = None if anew else self._last
+        self._lost = old is not None and self._old is None  # its old records do not count
         self._begin()
 
     def _begin(self) -> None:
@@ -104,6 +109,8 @@ class Observer:
         return bool(old.watch) and unchanged(read_watch(os.path.join(self._directory, old.watch)))
 
     def _unreadable(self, error: CmgitError | OSError) -> None:
+        if self._last is not None:  # better what was last known
+            self._old, self._lost = self._last, False
         self._begin()
         self.state.problem = f"{self.entry.alias}: {error}"
         self.state.watch = ""

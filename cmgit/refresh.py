@@ -1,8 +1,8 @@
 """Bringing the index up to what the repositories hold now.
 
 Bare repositories of the home change only through cmgit, which leaves a marker in ``pending/``
-while it does, so only those with a marker are looked at; ``everything`` looks at all. What changed
-in one repository, :mod:`.observe` finds out.
+while it does, so only those with a marker are looked at. What changed in one repository,
+:mod:`.observe` finds out.
 
 Nothing is locked for this. A move between two repositories (:mod:`.moves`) is seen in both or in
 neither: its process publishes the index before it says that the move is over, so that whoever read
@@ -15,57 +15,60 @@ import errno
 import os
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator
 from contextlib import closing, suppress
+from dataclasses import dataclass, replace
 
 from . import moves
 from .errors import Busy, CmgitError
+from .index import roaring
 from .index.inherit import inherit
 from .index.lookup import PENDING, Index, registry_digest
 from .index.manifest import (
     DIRECTORY,
     Manifest,
+    RepositoryState,
     SegmentState,
     manifest_numbers,
     read_manifest,
 )
-from .index.segment import DamagedIndex, Segment
-from .index.watch import read_watch
-from .index.writer import compact, publish, write_segment
+from .index.pages import DamagedIndex
+from .index.segment import Segment
+from .index.writer import Numbered, bury, compact, order, publish, write_segments
 from .moves import Move
-from .observe import NO_ROOM, Changes, Observer, Report
-from .registry import Registry
+from .observe import NO_ROOM, Observer, Report
+from .registry import BARE, Entry, Registry
 from .repository import Repository
 
 _TRIES = 200
 _READ_ONLY = (errno.EACCES, errno.EPERM, errno.EROFS)
 
 
-class Refresher:
-    """One run of bringing the index of a home up to date.
+@dataclass(frozen=True)
+class Mode:
+    """How an index is brought up to date.
 
-    ``everything`` looks at every repository, ``anew`` forgets what the index knew, ``publishing``
-    does not end before the index is written. ``moving`` is the UID of an artifact that this
-    process has just moved between two repositories.
+    ``everything`` looks at every repository; ``anew`` does, and forgets what the index knew of
+    those that can be read. ``publishing`` does not end before the index is written, to the home and nowhere else.
+    ``moving`` is the UID of an artifact that this process has just moved between two repositories.
     """
 
-    def __init__(
-        self,
-        home: str,
-        report: Report,
-        everything: bool = False,
-        publishing: bool = False,
-        moving: str = "",
-        anew: bool = False,
-    ) -> None:
+    everything: bool = False
+    anew: bool = False
+    publishing: bool = False
+    moving: str = ""
+
+
+class Refresher:
+    """One run of bringing the index of a home up to date."""
+
+    def __init__(self, home: str, report: Report, mode: Mode) -> None:
         self.home = home
         self.directory = os.path.join(home, DIRECTORY)
         self._report = report
-        self._everything = everything
-        self._publishing = publishing
-        self._moving = moving
-        self._anew = anew
+        self._mode = mode
         self._warned: set[str] = set()
+        self._damaged = -1  # the number of a manifest that is not to be read
 
     def run(self) -> Index:
         """Return an index that holds what is there now.
@@ -76,21 +79,25 @@ class Refresher:
         lost = 0
         for _ in range(_TRIES):
             living = self._living_moves()
-            manifest, opened = self._current()
+            number = max(manifest_numbers(self.directory), default=0)
             try:
-                fresh = self._next(manifest, opened, living)
-                index = Index(self.directory, fresh) if fresh else None
-            except DamagedIndex:
-                continue  # swept by a faster process
+                manifest = self._current(number)
+                fresh = self._next(manifest, living)
+                index = Index(self.directory, fresh, roaring) if fresh else None
+            except DamagedIndex as error:  # or swept by a faster process
+                if max(manifest_numbers(self.directory), default=0) == number:
+                    self._warn(f"the index was damaged and is built anew ({error})")
+                    self._damaged = number
+                continue
             if fresh is None or index is None or self._living_moves() != living:
                 continue  # half of a move may have been seen
             if self._is(manifest, fresh) or publish(self.directory, fresh):
                 self._release(fresh)
                 return index
             lost += 1
-            if lost > 1 and not self._publishing:
+            if lost > 1 and not self._mode.publishing:
                 with suppress(DamagedIndex):
-                    return Index(self.directory, read_manifest(self.directory))
+                    return Index(self.directory, read_manifest(self.directory), roaring)
         raise Busy("the index kept changing", "try it again")
 
     def _is(self, manifest: Manifest, fresh: Manifest) -> bool:
@@ -103,86 +110,88 @@ class Refresher:
         return [
             move
             for move in moves.under_way(self.home)
-            if (move.undo or move.uid != self._moving) and not settle_move(self.home, move)
+            if (move.undo or move.uid != self._mode.moving) and not settle_move(self.home, move)
         ]
 
-    def _current(self) -> tuple[Manifest, list[Segment]]:
+    def _current(self, number: int) -> Manifest:
+        """What the index says now; nothing when it is damaged."""
         os.makedirs(self.directory, exist_ok=True)
-        while True:
-            number = max(manifest_numbers(self.directory), default=0)
-            if self._anew:
-                return Manifest(number), []
-            try:
-                return self._read()
-            except DamagedIndex as error:
-                if max(manifest_numbers(self.directory), default=0) == number:
-                    self._warn(f"the index was damaged and is built anew ({error})")
-                    return Manifest(number), []
-
-    def _read(self) -> tuple[Manifest, list[Segment]]:
-        manifest = read_manifest(self.directory)
-        segments = [Segment(os.path.join(self.directory, s.name)) for s in manifest.segments]
-        for repo in manifest.repositories:
-            if repo.watch:
-                read_watch(os.path.join(self.directory, repo.watch))
-        return manifest, segments
+        return Manifest(number) if number == self._damaged else read_manifest(self.directory)
 
     def _warn(self, text: str) -> None:
         if text not in self._warned:
             self._warned.add(text)
             self._report(f"warning: {text}")
 
-    def _next(
-        self, manifest: Manifest, opened: list[Segment], living: list[Move]
-    ) -> Manifest | None:
+    def _next(self, manifest: Manifest, living: list[Move]) -> Manifest | None:
         """The manifest that shall come next; None when it has to wait for a move to end first."""
         digest = registry_digest(self.home)  # first: an older one than the entries does no harm
         registry = Registry(self.home)
         for warning in registry.warnings:
             self._warn(warning)
-        old = {state.number: state for state in manifest.repositories}
-        pending, held = self._pending(), {n for move in living for n in move.numbers}
-        states, changes, gone = [], {}, set(old)
-        for entry in registry.entries:
-            observer = Observer(self.directory, entry, old.get(entry.number))
-            if entry.number not in held:
-                look = self._everything or entry.number in pending
-                observer.run(look, self._report)
-            elif observer.moved or entry.number not in old:
-                _wait_for(self.home, living)
-                return None
-            states.append(observer.state)
-            changes[entry.number] = observer.changes
-            if not observer.moved:
-                gone.discard(entry.number)
-        segments = [SegmentState(s.name, s.count, set(s.dead)) for s in manifest.segments]
-        _bury(segments, opened, gone, changes)
-        fresh = [(n, r) for n, c in changes.items() for r in c.values() if r is not None]
-        draft = Manifest(manifest.number + 1, digest, states, segments)
-        if fresh:
-            draft.segments.append(write_segment(self.directory, fresh))
-        if fresh or gone or any(changes.values()):
+        entries = self._to_look_at(registry, manifest, digest)
+        old = set(manifest.repositories.numbers())
+        held = {number for move in living for number in move.numbers}
+        change = _Change(self.directory, manifest)
+        if any(
+            change.observer(e).moved or e.number not in old for e in entries if e.number in held
+        ):
+            for move in living:
+                settle_move(self.home, move, wait_seconds=-1)
+            return None
+        records = self._observe(entries, held, change)
+        added = write_segments(self.directory, records)
+        for number in old - {entry.number for entry in registry.entries}:
+            change.remove(number)
+        repositories = manifest.repositories.updated(
+            change.states, (entry.number for entry in registry.entries)
+        )
+        draft = Manifest(manifest.number + 1, digest, repositories, change.segments() + added)
+        if draft.segments != manifest.segments:
             inherit(self.directory, draft)
             draft.segments = compact(self.directory, draft.segments)
         return draft
 
+    def _to_look_at(self, registry: Registry, manifest: Manifest, digest: str) -> list[Entry]:
+        """The repositories that may not be as the index has them, by number."""
+        entries = sorted(registry.entries, key=lambda entry: entry.number)
+        if self._mode.everything or self._mode.anew or manifest.registry != digest:
+            return entries
+        known = manifest.repositories
+        special = {state.number for state in known.special} | self._pending()
+        return [entry for entry in entries if entry.number in special or entry.kind != BARE]
+
+    def _observe(self, entries: list[Entry], held: set[int], change: _Change) -> Iterator[Numbered]:
+        """Find out what changed in repositories; yields the records that are new, in order.
+
+        Those between which something is being moved count as they were.
+        """
+        look = {entry.number for entry in entries} if self._mode.everything else self._pending()
+        for entry in entries:
+            observer = change.observer(entry, self._mode.anew)
+            if entry.number not in held:
+                observer.run(entry.number in look, self._report)
+            change.take(observer)
+            records = [(entry.number, record) for record in observer.changes.values() if record]
+            yield from sorted(records, key=order)
+
     def _pending(self) -> set[int]:
         """The numbers of the repositories that have to be looked at."""
-        own = [move for move in moves.under_way(self.home) if move.uid == self._moving]
+        own = [move for move in moves.under_way(self.home) if move.uid == self._mode.moving]
         return _marked(self.home) | {number for move in own for number in move.numbers}
 
     def _release(self, fresh: Manifest) -> None:
         """Remove the markers that killed processes left, now that the index knows all."""
         if self.directory != os.path.join(self.home, DIRECTORY):
             return  # it knows in memory only
-        states = {str(state.number): state for state in fresh.repositories}
+        known = set(fresh.repositories.numbers())
         for name in moves.others(self.home):
             marker = os.path.join(self.home, PENDING, name)
             with suppress(CmgitError, OSError):
-                state = states.get(name)
-                if state is None:
+                if not name.isdigit() or int(name) not in known:
                     os.unlink(marker)
                     continue
+                state = fresh.repositories.state(int(name))
                 repository = Repository.open(state.path, state.alias)
                 with closing(repository.git), repository.locked(wait_seconds=0):
                     if (repository.git.head().commit or "") == state.commit:
@@ -201,7 +210,7 @@ def settle_move(home: str, move: Move, wait_seconds: float = 0) -> bool:
         with moves.lock_all(entries, wait_seconds) as opened:
             if len(opened) == 2 and move in moves.under_way(home):
                 moves.settle(home, move, opened)
-                Refresher(home, _silent, publishing=True, moving=move.uid).run()
+                Refresher(home, _silent, Mode(publishing=True, moving=move.uid)).run()
             moves.end(home, move.uid)
     except Busy:
         return False
@@ -213,58 +222,68 @@ def settle_move(home: str, move: Move, wait_seconds: float = 0) -> bool:
     return True
 
 
-def _wait_for(home: str, living: list[Move]) -> None:
-    for move in living:
-        settle_move(home, move, wait_seconds=-1)
-
-
 def _silent(line: str) -> None:
     """Report nothing."""
 
 
-def _bury(
-    segments: list[SegmentState],
-    opened: list[Segment],
-    gone: set[int],
-    changes: Mapping[int, Changes],
-) -> None:
-    """Mark the records of repositories that are gone, and of paths that changed, as dead."""
-    for state, segment in zip(segments, opened, strict=True):
-        for repository in gone:
-            state.dead.update(segment.of_repository(repository))
-        for repository, paths in changes.items():
-            for path in paths:
-                number = segment.locate(repository, path)
-                if number is not None:
-                    state.dead.add(number)
+class _Change:
+    """What one run finds out: new states, and records that count no longer."""
+
+    def __init__(self, directory: str, manifest: Manifest) -> None:
+        self.states: list[RepositoryState] = []
+        self._directory = directory
+        self._known = manifest.repositories
+        self._numbers = set(self._known.numbers())
+        self._old = manifest.segments
+        self._opened = [Segment(os.path.join(directory, state.name)) for state in self._old]
+        self._dead: list[list[int]] = [[] for _ in self._old]
+
+    def observer(self, entry: Entry, anew: bool = False) -> Observer:
+        """What finds out what changed in a repository."""
+        known = entry.number in self._numbers
+        old = self._known.state(entry.number) if known else None
+        return Observer(self._directory, entry, old, anew)
+
+    def take(self, observer: Observer) -> None:
+        """Note what was found in one repository."""
+        number = observer.entry.number
+        if number not in self._numbers or observer.state != self._known.state(number):
+            self.states.append(observer.state)
+        if observer.moved:
+            self.remove(number)
+            return
+        for dead, segment in zip(self._dead, self._opened, strict=True):
+            found = (segment.locate(number, path) for path in observer.changes)
+            dead.extend(at for at in found if at is not None)
+
+    def remove(self, number: int) -> None:
+        """Forget all records of a repository."""
+        for dead, segment in zip(self._dead, self._opened, strict=True):
+            dead.extend(segment.of_repository(number))
+
+    def segments(self) -> list[SegmentState]:
+        """The old segments without the records that count no longer."""
+        return [bury(state, dead) for state, dead in zip(self._old, self._dead, strict=True)]
 
 
-def refresh(
-    home: str,
-    report: Report,
-    everything: bool = False,
-    publishing: bool = False,
-    moving: str = "",
-    anew: bool = False,
-) -> Index:
+def refresh(home: str, report: Report, mode: Mode = Mode()) -> Index:
     """Bring the index of a home up to date and return it; in memory where nothing can be written.
 
-    ``report`` gets one line for each repository that is indexed anew, and for a rebuild. For the
-    rest see :class:`Refresher`.
+    ``report`` gets one line for each repository that is indexed anew, and for a rebuild.
     """
     try:
-        return Refresher(home, report, everything, publishing, moving, anew).run()
+        return Refresher(home, report, mode).run()
     except OSError as error:
         if error.errno not in (*_READ_ONLY, *NO_ROOM):
             raise
-        return _in_memory(home, report, moving)
+        return _in_memory(home, report, replace(mode, everything=True, publishing=False))
 
 
-def _in_memory(home: str, report: Report, moving: str) -> Index:
+def _in_memory(home: str, report: Report, mode: Mode) -> Index:
     """The same in a temporary directory, for a home that cannot be written."""
     scratch = tempfile.mkdtemp(prefix="cmgit-")
     try:
-        refresher = Refresher(home, report, everything=True, moving=moving)
+        refresher = Refresher(home, report, mode)
         refresher.directory = scratch
         existing = os.path.join(home, DIRECTORY)
         if os.path.isdir(existing):

@@ -20,8 +20,8 @@ import orjson
 
 from .errors import AlreadyExists, AmbiguousError, NotFound
 from .index.manifest import DIRECTORY, read_manifest
+from .index.pages import DamagedIndex
 from .index.record import digest
-from .index.segment import DamagedIndex
 from .names import Name, same_word
 from .store.locks import process_lock
 
@@ -105,7 +105,7 @@ class Registry:
     def _of_index(self) -> list[Entry]:
         """The repositories that the index knows and that are still there."""
         try:
-            states = read_manifest(os.path.join(self.home, DIRECTORY)).repositories
+            states = list(read_manifest(os.path.join(self.home, DIRECTORY)).repositories)
         except DamagedIndex:
             return []
         return [

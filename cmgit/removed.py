@@ -47,9 +47,9 @@ def find(workspace: Workspace, automation: str, artifact: str, at: str = "") -> 
     """
     repo = parse_object(artifact)[0]
     last = _last_removed(workspace, automation, artifact, at)
-    there = workspace.hits(Query(artifact=Name("", last.record["uid"]), repo=repo), at)
-    there.sort(key=lambda hit: hit.repository.number != last.entry.number)
-    return Artifact.from_hit(there[0]) if there else _artifact(last)
+    there = workspace.find(Query(artifact=Name("", last.record["uid"]), repo=repo), at=at)
+    there.sort(key=lambda artifact: artifact.number != last.entry.number)
+    return there[0] if there else _artifact(last)
 
 
 def _artifact(past: _Past) -> Artifact:
@@ -88,11 +88,9 @@ def restore(workspace: Workspace, automation: str, artifact: str, at: str = "") 
 
 
 def _refuse_present(workspace: Workspace, query: Query) -> None:
-    there = workspace.index().find(query)
+    there = workspace.ask(lambda index: [hit.name() for hit in index.find(query)])
     if there:
-        raise AlreadyExists(
-            f"{there[0].name()} is there", "'cmgit log' and 'cmgit diff' show its past"
-        )
+        raise AlreadyExists(f"{there[0]} is there", "'cmgit log' and 'cmgit diff' show its past")
 
 
 def _is_taken(repository: Repository, path: str) -> bool:

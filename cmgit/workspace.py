@@ -17,7 +17,8 @@ import errno
 import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
-from typing import TYPE_CHECKING, Any
+from itertools import islice
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from .artifact import Artifact
 from .errors import (
@@ -30,22 +31,23 @@ from .errors import (
     UsageError,
 )
 from .home import default_home
+from .index import roaring
 from .index.lookup import (
     BUILT_IN_AUTOMATIONS,
     PENDING,
-    Hit,
     Index,
     check_automation,
     open_fresh,
 )
 from .index.manifest import DIRECTORY
+from .index.pages import DamagedIndex
 from .meta.merge import parse_base, resolve
 from .meta.parse import Meta, chosen_files, parse_meta
 from .meta.write import dump_yaml
 from .moves import end, lock_all, under_way
 from .names import ANY, Name
 from .query import Query
-from .refresh import refresh, settle_move
+from .refresh import Mode, refresh, settle_move
 from .registry import LOCAL, WORKING, Entry, Registry
 from .repository import Repository
 from .store.checkout import checkout
@@ -55,6 +57,8 @@ from .store.trees import lookup
 
 if TYPE_CHECKING:
     from .text.ranked import Ranked
+
+T = TypeVar("T")
 
 
 def _silent(line: str) -> None:
@@ -94,8 +98,21 @@ class Workspace:
 
     def index(self) -> Index:
         """The index, up to date as of this call."""
-        self._index = open_fresh(self.home) or refresh(self.home, self.report)
+        self._index = open_fresh(self.home, roaring) or refresh(self.home, self.report)
         return self._index
+
+    def ask(self, question: Callable[[Index], T]) -> T:
+        """What the index, up to date as of this call, answers; it is built anew when that finds it
+        damaged."""
+        return self._asked(self.index(), question)
+
+    def _asked(self, index: Index, question: Callable[[Index], T]) -> T:
+        try:
+            return question(index)
+        except DamagedIndex as error:
+            self.report(f"warning: the index was damaged and is built anew ({error})")
+            self._index = refresh(self.home, self.report, Mode(anew=True))
+            return question(self._index)
 
     def find(
         self,
@@ -121,7 +138,9 @@ class Workspace:
             if at:
                 raise UsageError("text is searched as it is now only", "leave out --at or --text")
             return list(self.search(query, text, limit))
-        return [Artifact.from_hit(hit) for hit in self.hits(query, at)][:limit]
+        if not at:
+            return self.ask(lambda index: self._found(index, query, limit))
+        return self._found_at(query, at)[:limit]
 
     def search(self, query: Query, text: str, limit: int | None = None) -> list[Ranked]:
         """The artifacts of a query whose alias, tags, name, description or README have all words
@@ -142,24 +161,21 @@ class Workspace:
             self.report("warning: no artifact has all of these words; these have some of them")
         return [Ranked.from_match(match) for match in matches]
 
-    def hits(self, query: Query, at: str = "") -> list[Hit]:
-        """What the index finds, in order."""
-        if at:
-            from .history import index_at
+    def _found_at(self, query: Query, at: str) -> list[Artifact]:
+        from .history import index_at
 
-            self._check(self.index(), query)
-            with index_at(self, at, query.repo) as index:
-                return index.find(query)
-        return self._ask(self.index(), query)
+        self.ask(lambda index: self._check(index, query))
+        with index_at(self, at, query.repo) as index:
+            return [Artifact.from_hit(hit) for hit in index.find(query)]
 
     def found_after(self, query: Query) -> list[Artifact]:
         """What the index of this process's last change finds: others may have gone on since."""
         assert self._index is not None
-        return [Artifact.from_hit(hit) for hit in self._ask(self._index, query)]
+        return self._asked(self._index, lambda index: self._found(index, query))
 
-    def _ask(self, index: Index, query: Query) -> list[Hit]:
+    def _found(self, index: Index, query: Query, limit: int | None = None) -> list[Artifact]:
         self._check(index, query)
-        return index.find(query)
+        return [Artifact.from_hit(hit) for hit in islice(index.find(query), limit)]
 
     def _check(self, index: Index, query: Query) -> None:
         if query.automation_repo:
@@ -234,12 +250,14 @@ class Workspace:
         for alias, uid in BUILT_IN_AUTOMATIONS.items():
             if query.automation and query.automation.accepts(alias, uid):
                 return Name(alias, uid)
+        return self.ask(lambda index: self._automation(index, word, query))
+
+    def _automation(self, index: Index, word: str, query: Query) -> Name:
         wanted = Query(
             Name("automation", BUILT_IN_AUTOMATIONS["automation"]),
             query.automation,
             query.automation_repo,
         )
-        index = self.index()
         found = {(hit.record["alias"], hit.record["uid"]) for hit in index.find(wanted)}
         if not found:
             check_automation(index, query.automation)
@@ -333,7 +351,7 @@ class Workspace:
         try:
             yield
         finally:
-            index = refresh(self.home, self.report, publishing=True, moving=moving)
+            index = refresh(self.home, self.report, Mode(publishing=True, moving=moving))
             self._index = index
             if index.directory == os.path.join(self.home, DIRECTORY):  # not in memory only
                 for marker in markers:
@@ -420,7 +438,7 @@ class Workspace:
 def warnings_of(index: Index, repo: Name = ANY) -> list[str]:
     """What could not be read in the repositories that a name accepts, one line each."""
     lines = []
-    for state in index.manifest.repositories:
+    for state in index.manifest.repositories.special:
         if repo.accepts(state.alias, state.uid):
             lines += [state.problem] if state.problem else []
             lines += [text for _, text in state.warnings]

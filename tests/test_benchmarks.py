@@ -174,7 +174,7 @@ def test_a_case_that_does_other_work_is_no_result() -> None:
 def test_memory_is_that_of_the_process_alone() -> None:
     here = bytearray(200 << 20)  # resident in this process
     here[::4096] = b"x" * len(here[::4096])
-    small = resources(Case("pass", [sys.executable, "-c", "python -c pass"]))
+    small = resources(Case("pass", [sys.executable, "-c", "pass"]))
     large = resources(Case("list", [sys.executable, "-c", "b'x' * (100 << 20)"]))
     assert small is not None
     assert large is not None

@@ -220,9 +220,6 @@ def test_absent_repository(demo: Path, workspace: Workspace, home: Path) -> None
     assert "is not there" in found.out
 
 
-@pytest.mark.xfail(
-    strict=True, reason="refresh(anew=True) forgets repositories that cannot be read just now"
-)
 @pytest.mark.parametrize("command", ["check", "reindex"])
 @pytest.mark.parametrize("how", ["absent", "broken"])
 def test_what_was_known_is_kept(

@@ -65,7 +65,7 @@ def complete_tags(incomplete: str) -> list[str]:
 def complete_repo(incomplete: str) -> list[str]:
     """Repositories that begin so."""
     index = open_fresh(default_home(os.environ))
-    repos = index.manifest.repositories if index else []
+    repos = iter(index.manifest.repositories if index else ())
     return sorted(repo.alias for repo in repos if repo.alias.startswith(incomplete))
 
 

@@ -186,7 +186,7 @@ def reindex(json: Json = False) -> None:
     """Build the index anew from Git and the disk."""
     workspace = open_workspace()
     index = check.reindex(workspace)
-    count = sum(state.live for state in index.manifest.segments)
+    count = index.count
     repos = len(index.manifest.repositories)
     show(
         {"artifacts": count, "repositories": repos},

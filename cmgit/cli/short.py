@@ -36,13 +36,14 @@ def run(words: Sequence[str]) -> int | None:
         return None
     from ..home import default_home
     from ..index.lookup import open_fresh
+    from ..index.pages import DamagedIndex
 
     index = open_fresh(default_home(os.environ))
-    if index is None or any(r.problem or r.warnings for r in index.manifest.repositories):
+    if index is None or any(r.problem or r.warnings for r in index.manifest.repositories.special):
         return None
     try:
         return _answer(index, names, flags)
-    except (CmgitError, ValueError):
+    except (CmgitError, DamagedIndex, ValueError):
         return None
 
 
@@ -83,31 +84,37 @@ def _answer(index: Index, names: list[str], flags: dict[str, str]) -> int | None
 
 def lines(index: Index, query: Query, flags: dict[str, str]) -> bytes:
     """What ``find`` prints: a count, a JSON object for each hit, or its name."""
-    hits = index.find(query)
-    if "limit" in flags:
-        hits = hits[: int(flags["limit"])]
+    from itertools import islice
+
+    found = index.find(query)
+    limit = int(flags["limit"]) if "limit" in flags else len(found)
     if "count" in flags:
-        return b"%d\n" % len(hits)
+        return b"%d\n" % min(limit, len(found))
+    hits = islice(found, limit)
     if "json" in flags:
         return b"".join(json_line(hit) for hit in hits)
     return "".join(f"{hit.name()}\n" for hit in hits).encode("utf-8", "surrogateescape")
 
 
 def json_line(hit: Hit) -> bytes:
-    """The record as it is stored, without what only inheritance needs, and the values of its
-    repository: what ``Artifact.to_dict`` says."""
-    from _json import encode_basestring
+    """The record, without what only inheritance needs, and the values of its repository: what
+    ``Artifact.to_dict`` says."""
+    from _json import encode_basestring as quoted
 
-    repository = hit.repository
-    commit = repository.commit if hit.record["tree"] else ""
-    rest = ",".join(
-        f'"{key}":{encode_basestring(value)}'
-        for key, value in (("repo", repository.alias), ("repo_uid", repository.uid))
-    )
-    raw = hit.raw[:-1]
-    if "base" in hit.record:
-        raw = raw[: raw.index(b',"base":')]
-    return raw + f',{rest},"commit":"{commit}"}}\n'.encode()
+    record, repository = hit.record, hit.repository
+    values = {key: quoted(value) for key, value in record.items() if isinstance(value, str)}
+    values.pop("base", None)
+    values["tags"] = f"[{','.join(map(quoted, record['tags']))}]"
+    values["repo"], values["repo_uid"] = quoted(repository.alias), quoted(repository.uid)
+    values["commit"] = quoted(repository.commit if record["tree"] else "")
+    line = ",".join(f'"{key}":{values[key]}' for key in _JSON_KEYS)
+    return f"{{{line}}}\n".encode()
+
+
+_JSON_KEYS = (
+    "uid", "alias", "automation_alias", "automation_uid", "path", "tags", "tree", "repo",
+    "repo_uid", "commit",
+)  # fmt: skip
 
 
 def write(data: bytes) -> int:

@@ -8,29 +8,30 @@ from ..errors import CmgitError
 from ..meta.merge import MAX_BASES, join_tags, parse_base
 from ..names import Name
 from ..query import Query
+from . import roaring
 from .lookup import Index
 from .manifest import Manifest
-from .record import Record, term
-from .writer import write_segment
+from .record import Record
+from .writer import Numbered, bury, order, write_segments
 
 
 def inherit(directory: str, draft: Manifest) -> None:
     """Give every artifact of a draft that has a ``_base`` the tags that it inherits now."""
-    index = Index(directory, draft)
-    old, again = [], []
+    index = Index(directory, draft, roaring)
+    old: dict[int, list[int]] = {}
+    again: list[Numbered] = []
     for at, (segment, dead) in enumerate(index.segments):
-        for number in segment.postings(term("b", "")):
+        for number in segment.inheriting():
             if number in dead:
                 continue
-            record, repository = segment.record(number), segment.repositories[number]
+            record, repository = segment.record(number), segment.repository(number)
             tags = _inherited_tags(index, record, repository, MAX_BASES)
             if tags != record["tags"]:
-                old.append((at, number))
+                old.setdefault(at, []).append(number)
                 again.append((repository, {**record, "tags": tags}))
-    for at, number in old:  # only now: what is dead is no base either
-        draft.segments[at].dead.add(number)
-    if again:
-        draft.segments.append(write_segment(directory, again))
+    for at, numbers in old.items():  # only now: what is dead is no base either
+        draft.segments[at] = bury(draft.segments[at], numbers)
+    draft.segments += write_segments(directory, sorted(again, key=order))
 
 
 def _inherited_tags(index: Index, record: Record, repository: int, limit: int) -> list[str]:
@@ -49,8 +50,7 @@ def find_base(index: Index, record: Record, repository: int) -> tuple[int, Recor
         query = Query.parse(automation, artifact)
         if not automation:
             query.automation = Name(record["automation_alias"], record["automation_uid"])
-        hits = index.find(query)
-        hits.sort(key=lambda hit: hit.repository.number != repository)
+        hits = sorted(index.find(query), key=lambda hit: hit.repository.number != repository)
         for hit in hits:
             return hit.repository.number, hit.record
     return None

@@ -7,15 +7,18 @@ import os
 from ..errors import AutomationNotFound
 from ..names import Name, same_word
 from ..query import Query
+from .bitmap import Bitmap
 from .manifest import DIRECTORY, Manifest, RepositoryState, read_manifest
-from .record import digest, key_term
-from .segment import DamagedIndex, Segment, automation_terms
+from .pages import DamagedIndex
+from .record import digest
+from .segment import Segment
 from .watch import read_watch, unchanged
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
+    from .bitmap import Numbers, Sets
     from .record import Record
 
 BUILT_IN_AUTOMATIONS = {"automation": "bbeb15d8f0a944a4", "repo": "55c3e27e8a140e48"}
@@ -23,58 +26,121 @@ PENDING = "pending"
 
 
 class Hit:
-    """One artifact that answers a query: its record, and the state of the repository it is in."""
+    """One artifact that answers a query: its number in a segment, and what can be read there."""
 
-    __slots__ = ("raw", "record", "repository")
+    __slots__ = ("_index", "number", "segment")
 
-    def __init__(self, raw: bytes, record: Record, repository: RepositoryState) -> None:
-        self.raw = raw
-        self.record = record
-        self.repository = repository
+    def __init__(self, index: Index, segment: Segment, number: int) -> None:
+        self._index = index
+        self.segment = segment
+        self.number = number
+
+    @property
+    def record(self) -> Record:
+        """All that the index knows of the artifact."""
+        return self.segment.record(self.number)
+
+    @property
+    def repository(self) -> RepositoryState:
+        """The state of the repository that it is in."""
+        return self._index.manifest.repositories.state(self.segment.repository(self.number))
+
+    @property
+    def path(self) -> str:
+        """Its directory in the repository."""
+        return self.segment.path(self.number)
 
     def name(self) -> str:
         """``AUTOMATION REPO:ALIAS,UID``: the words that name it to any command."""
-        record = self.record
-        automation = record["automation_alias"] or record["automation_uid"]
-        artifact = f"{record['alias']},{record['uid']}" if record["alias"] else record["uid"]
-        return f"{automation} {self.repository.alias}:{artifact}"
+        segment, number = self.segment, self.number
+        automation, alias, uid = (
+            segment.automation(number),
+            segment.alias(number),
+            segment.uid(number),
+        )
+        artifact = f"{alias},{uid}" if alias else uid
+        return f"{automation[0] or automation[1]} {self.repository.alias}:{artifact}"
+
+
+class Hits:
+    """What answers a query: its number is known, its parts are read where they are asked for.
+
+    In the order of the repositories, then of the artifacts' directories.
+    """
+
+    def __init__(self, index: Index, found: list[tuple[Segment, Sequence[int] | Numbers]]) -> None:
+        self._index = index
+        self.found = [(segment, numbers) for segment, numbers in found if len(numbers)]
+
+    def __len__(self) -> int:
+        return sum(len(numbers) for _, numbers in self.found)
+
+    def __iter__(self) -> Iterator[Hit]:
+        index = self._index
+        if len(self.found) == 1 and not index.manifest.repositories.order:
+            segment, numbers = self.found[0]
+            return (Hit(index, segment, number) for number in numbers)
+        return self._merged()
+
+    def _merged(self) -> Iterator[Hit]:
+        parts: dict[int, list[tuple[Segment, list[int]]]] = {}
+        for segment, numbers in self.found:
+            for repository, some in _by_repository(segment, numbers):
+                parts.setdefault(repository, []).append((segment, some))
+        for repository in sorted(parts, key=self._index.manifest.repositories.position):
+            hits = [
+                Hit(self._index, segment, number)
+                for segment, some in parts[repository]
+                for number in some
+            ]
+            if len(parts[repository]) > 1:
+                hits.sort(key=lambda hit: hit.path.split("/"))
+            yield from hits
+
+
+def _by_repository(segment: Segment, numbers: Iterable[int]) -> Iterator[tuple[int, list[int]]]:
+    """Ascending numbers, those of each repository together."""
+    repository, end = -1, -1
+    some: list[int] = []
+    for number in numbers:
+        if number >= end:
+            if some:
+                yield repository, some
+            repository = segment.repository(number)
+            end, some = segment.of_repository(repository).stop, []
+        some.append(number)
+    if some:
+        yield repository, some
 
 
 class Index:
-    """A state of the index, ready to be asked."""
+    """A state of the index, ready to be asked. Any of its methods may raise DamagedIndex."""
 
-    def __init__(self, directory: str, manifest: Manifest) -> None:
-        """Open the segments of a manifest; raises DamagedIndex."""
+    def __init__(self, directory: str, manifest: Manifest, sets: Sets = Bitmap) -> None:
+        """Open the segments of a manifest; ``sets`` is as in :class:`Segment`."""
         self.directory = directory
         self.manifest = manifest
+        nothing = sets.of(())
         self.segments = [
-            (Segment(os.path.join(directory, state.name)), state.dead)
+            (
+                Segment(os.path.join(directory, state.name), sets),
+                sets.deserialize(bytes.fromhex(state.dead)) if state.dead else nothing,
+            )
             for state in manifest.segments
         ]
-        self._by_number = {repo.number: repo for repo in manifest.repositories}
-        self._position = {repo.number: at for at, repo in enumerate(manifest.repositories)}
 
-    def find(self, query: Query) -> list[Hit]:
-        """All matches: repositories in their order, then by automation and artifact directory."""
-        numbers = self.repository_numbers(query.repo)
-        hits = []
-        for segment, dead in self.segments:
-            for number in segment.candidates(query):
-                if number in dead or segment.repositories[number] not in numbers:
-                    continue
-                raw = segment.raw(number)
-                hit = self._hit(segment, number, raw)
-                if accepts(query, hit.record):
-                    hits.append(hit)
-        hits.sort(key=lambda hit: self._order(hit.repository.number, hit.record["path"]))
-        return hits
+    @property
+    def count(self) -> int:
+        """How many artifacts it knows."""
+        return sum(state.live for state in self.manifest.segments)
 
-    def _hit(self, segment: Segment, number: int, raw: bytes) -> Hit:
-        repository = self._by_number[segment.repositories[number]]
-        return Hit(raw, segment.record(number), repository)
-
-    def _order(self, repository: int, path: str) -> tuple[int, list[str]]:
-        return (self._position[repository], path.split("/"))
+    def find(self, query: Query) -> Hits:
+        """All matches."""
+        numbers = self.repository_numbers(query.repo) if query.repo else None
+        if numbers is not None and not numbers:
+            return Hits(self, [])
+        found = [(segment, segment.find(query, numbers, dead)) for segment, dead in self.segments]
+        return Hits(self, found)
 
     def repository_numbers(self, name: Name) -> set[int]:
         """The numbers of the repositories that go by a name."""
@@ -87,7 +153,7 @@ class Index:
         for segment, dead in self.segments:
             for number in range(segment.count):
                 if number not in dead:
-                    yield segment.repositories[number], segment.record(number)
+                    yield segment.repository(number), segment.record(number)
 
     def has_automation(self, name: Name) -> bool:
         """Whether anything is of this automation, or it is there as an artifact itself."""
@@ -95,20 +161,11 @@ class Index:
             return True
         if same_word(name.alias) in BUILT_IN_AUTOMATIONS and not name.uid:
             return True
-        keys = [*automation_terms(name)]
-        keys.append(int(name.uid, 16) if name.uid else key_term("automation", name.alias))
-        return any(len(segment.postings(key)) for segment, _ in self.segments for key in keys)
-
-
-def accepts(query: Query, record: Record) -> bool:
-    """Whether a record answers a query, whatever its repository."""
-    return query.accepts(
-        record["alias"],
-        record["uid"],
-        record["automation_alias"],
-        record["automation_uid"],
-        record["tags"],
-    )
+        return any(
+            len(segment.having_automation(at) - dead)
+            for segment, dead in self.segments
+            for at in segment.of_automation(name)
+        ) or bool(len(self.find(Query(Name("automation"), name))))
 
 
 def check_automation(index: Index, name: Name) -> None:
@@ -120,7 +177,7 @@ def check_automation(index: Index, name: Name) -> None:
         )
 
 
-def open_fresh(home: str) -> Index | None:
+def open_fresh(home: str, sets: Sets = Bitmap) -> Index | None:
     """The index of a home, or None when it is missing, damaged or no longer true.
 
     Fresh means: made from the registry as it is now, no change of a bare repository under way,
@@ -133,12 +190,12 @@ def open_fresh(home: str) -> Index | None:
             return None
         if os.listdir(os.path.join(home, PENDING)):
             return None
-        for repo in manifest.repositories:
+        for repo in manifest.repositories.special:
             if repo.problem:
                 return None  # it may be there again
             if repo.watch and not unchanged(read_watch(os.path.join(directory, repo.watch))):
                 return None
-        return Index(directory, manifest)
+        return Index(directory, manifest, sets)
     except (DamagedIndex, OSError):
         return None
 

@@ -8,15 +8,19 @@ from __future__ import annotations
 
 import os
 
-from .record import decode, digest
-from .segment import SUFFIX, DamagedIndex
+from .pages import Column, DamagedIndex, Pages, Texts
+from .record import decode, unsealed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
     from typing import Any
 
-FORMAT = 1
+FORMAT = 2
 DIRECTORY = f"index-v{FORMAT}"
+TABLE_MAGIC, TABLE_VERSION, TABLE_SUFFIX = b"CMGITREP", 1, ".repositories"
+NUMBERS, STATES, STATE_TEXT = range(3)  # the sections of a table
+INLINE = 64  # so many states of a table are overridden before it is written anew
 _PREFIX = "manifest-"
 
 
@@ -51,25 +55,138 @@ class RepositoryState:
         for key in self.__slots__:
             setattr(self, key, values.get(key, [] if key == "warnings" else ""))
 
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, RepositoryState) and self.to_dict() == other.to_dict()
+
+    __hash__ = None  # type: ignore[assignment]
+
+    @property
+    def special(self) -> bool:
+        """Whether every lookup has to look at it: to watch the disk, or to warn."""
+        return bool(self.watch or self.warnings or self.problem)
+
     def to_dict(self) -> dict[str, Any]:
         """The values by name, for JSON."""
         return {key: getattr(self, key) for key in self.__slots__}
 
 
-class SegmentState:
-    """A segment of the index and which of its records are no longer true."""
+class Repositories:
+    """The states of all repositories, in the order of results.
 
-    __slots__ = ("count", "dead", "name")
+    Most are in a file of their own, the *table*, which is read only where it is asked: ``inline``
+    holds, by number, those that every lookup needs and those that changed since the table was
+    written; the numbers in ``gone`` count no longer. ``order`` has all numbers where they are
+    not ascending.
+    """
 
-    def __init__(self, name: str, count: int, dead: set[int]) -> None:
-        self.name = name
-        self.count = count
-        self.dead = dead
+    def __init__(
+        self,
+        inline: Iterable[RepositoryState] = (),
+        table: Table | None = None,
+        gone: Iterable[int] = (),
+        order: Iterable[int] = (),
+    ) -> None:
+        self.inline = {state.number: state for state in inline}
+        self.table = table
+        self.gone = set(gone)
+        self.order = list(order)
+        self._positions: dict[int, int] = {}
+        self._read: dict[int, RepositoryState] = {}
+
+    @classmethod
+    def of(cls, states: Iterable[RepositoryState]) -> Repositories:
+        """All states, in the order of results."""
+        states = list(states)
+        numbers = [state.number for state in states]
+        return cls(states, order=() if numbers == sorted(numbers) else numbers)
+
+    def numbers(self) -> list[int]:
+        """The numbers of all, in order."""
+        if self.order:
+            return self.order
+        stored = set(self.table.numbers) if self.table else set()
+        return sorted((stored - self.gone) | self.inline.keys())
+
+    def __len__(self) -> int:
+        return len(self.numbers())
+
+    def __iter__(self) -> Iterator[RepositoryState]:
+        return map(self.state, self.numbers())
+
+    def state(self, number: int) -> RepositoryState:
+        """The state of the repository with a number, which is one of them."""
+        found = self.inline.get(number) or self._read.get(number)
+        if found is None:
+            assert self.table is not None
+            found = self._read[number] = self.table.state(number)
+        return found
+
+    def position(self, number: int) -> int:
+        """What to sort the repository with a number by."""
+        if self.order and not self._positions:
+            self._positions = {number: at for at, number in enumerate(self.order)}
+        return self._positions[number] if self.order else number
+
+    def updated(self, changed: Iterable[RepositoryState], numbers: Iterable[int]) -> Repositories:
+        """The same with some states replaced or new, and with all numbers in order."""
+        numbers = list(numbers)
+        keep = set(numbers)
+        inline = {**self.inline, **{state.number: state for state in changed}}
+        stored = set(self.table.numbers) if self.table else set()
+        return Repositories(
+            [state for number, state in inline.items() if number in keep],
+            self.table,
+            stored - keep,
+            () if numbers == sorted(numbers) else numbers,
+        )
 
     @property
-    def live(self) -> int:
-        """How many of its records count."""
-        return self.count - len(self.dead)
+    def special(self) -> Iterator[RepositoryState]:
+        """Those that every lookup has to look at."""
+        return (state for state in self.inline.values() if state.special)
+
+    def to_dict(self) -> dict[str, Any]:
+        """What a manifest says of them."""
+        return {
+            "table": self.table.name if self.table else "",
+            "inline": [state.to_dict() for state in self.inline.values()],
+            "gone": sorted(self.gone),
+            "order": self.order,
+        }
+
+
+class Table:
+    """A file of the states of many repositories, by ascending number: JSON, one object each."""
+
+    def __init__(self, directory: str, name: str) -> None:
+        """Map a file; raises DamagedIndex."""
+        self.name = name
+        pages = Pages(os.path.join(directory, name), TABLE_MAGIC, TABLE_VERSION, 3)
+        self.numbers = Column(pages, NUMBERS).all()
+        self._states = Texts(pages, STATES, STATE_TEXT)
+
+    def state(self, number: int) -> RepositoryState:
+        """The state of the repository with a number."""
+        from _bisect import bisect_left
+
+        return RepositoryState(**decode(self._states.text(bisect_left(self.numbers, number))))
+
+
+class SegmentState:
+    """A segment of the index, how many records it has, how many of them count, and which do not:
+    ``dead`` is the hexadecimal form of a set as in :mod:`.bitmap`, empty for none."""
+
+    __slots__ = ("count", "dead", "live", "name")
+
+    def __init__(self, name: str, count: int, live: int, dead: str = "") -> None:
+        self.name = name
+        self.count = count
+        self.live = live
+        self.dead = dead
+
+    def to_dict(self) -> dict[str, Any]:
+        """The values by name, for JSON."""
+        return {key: getattr(self, key) for key in self.__slots__}
 
 
 class Manifest:
@@ -79,30 +196,30 @@ class Manifest:
         self,
         number: int = 0,
         registry: str = "",
-        repositories: list[RepositoryState] | None = None,
+        repositories: Repositories | None = None,
         segments: list[SegmentState] | None = None,
     ) -> None:
         self.number = number
         self.registry = registry  # digest of the registry file it was made from
-        self.repositories = repositories or []
+        self.repositories = repositories or Repositories()
         self.segments = segments or []
 
-    def files(self) -> set[str]:
-        """The names of the files that this state needs."""
-        watches = {repo.watch for repo in self.repositories if repo.watch}
-        return watches | {segment.name for segment in self.segments}
-
     def to_dict(self) -> dict[str, Any]:
-        """The whole state as JSON values."""
+        """What the file says."""
         return {
             "format": FORMAT,
             "registry": self.registry,
-            "repositories": [repo.to_dict() for repo in self.repositories],
-            "segments": [
-                {"name": segment.name, "count": segment.count, "dead": sorted(segment.dead)}
-                for segment in self.segments
-            ],
+            **self.repositories.to_dict(),
+            "segments": [segment.to_dict() for segment in self.segments],
         }
+
+    def files(self) -> set[str]:
+        """The names of the files that this state needs."""
+        names = {segment.name for segment in self.segments}
+        names |= {state.watch for state in self.repositories.inline.values() if state.watch}
+        if self.repositories.table:
+            names.add(self.repositories.table.name)
+        return names
 
 
 def manifest_numbers(directory: str) -> list[int]:
@@ -123,7 +240,7 @@ def manifest_path(directory: str, number: int) -> str:
 def read_manifest(directory: str) -> Manifest:
     """The newest manifest; an empty one, number 0, where there is none.
 
-    Raises DamagedIndex when the newest is cut or changed.
+    Raises DamagedIndex when the newest is cut or changed, or the table that it names.
     """
     while True:
         numbers = manifest_numbers(directory)
@@ -131,34 +248,28 @@ def read_manifest(directory: str) -> Manifest:
             return Manifest()
         try:
             with open(manifest_path(directory, numbers[0]), "rb") as file:
-                data = file.read()
+                return _parse(directory, file.read(), numbers[0])
         except FileNotFoundError:
             continue  # replaced and swept since the listing
         except OSError as error:
             raise DamagedIndex(str(error)) from None
-        return _parse(data, numbers[0])
+        except DamagedIndex:
+            if manifest_numbers(directory)[:1] == numbers[:1]:
+                raise
 
 
-def _parse(data: bytes, number: int) -> Manifest:
-    body, _, check = data.rstrip(b"\n").rpartition(b"\n")
-    if digest(body) != check.decode("ascii", "replace"):
-        raise DamagedIndex(f"manifest {number} does not match its digest")
-    value = decode(body.decode())
+def _parse(directory: str, data: bytes, number: int) -> Manifest:
+    try:
+        value = decode(unsealed(data).decode())
+    except ValueError as error:
+        raise DamagedIndex(f"manifest {number}: {error}") from None
     if value["format"] != FORMAT:
         raise DamagedIndex(f"manifest {number} has format {value['format']}")
-    return Manifest(
-        number,
-        value["registry"],
-        [RepositoryState(**repo) for repo in value["repositories"]],
-        [SegmentState(s["name"], s["count"], set(s["dead"])) for s in value["segments"]],
+    repositories = Repositories(
+        [RepositoryState(**state) for state in value["inline"]],
+        Table(directory, value["table"]) if value["table"] else None,
+        value["gone"],
+        value["order"],
     )
-
-
-def encode_manifest(body: bytes) -> bytes:
-    """The file of a manifest: its JSON and, on a line of its own, the digest of it."""
-    return body + b"\n" + digest(body).encode() + b"\n"
-
-
-def is_index_file(name: str) -> bool:
-    """Whether a name in the index's directory is a segment or a file of signatures."""
-    return name.endswith((SUFFIX, ".watch"))
+    segments = [SegmentState(**item) for item in value["segments"]]
+    return Manifest(number, value["registry"], repositories, segments)

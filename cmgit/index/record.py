@@ -1,20 +1,18 @@
-"""What the index knows of one artifact, and how a lookup reads it.
+"""What the index knows of one artifact, and how a lookup reads JSON and hashes.
 
-A record is a JSON object on one line, written by orjson, with the keys ``uid alias
-automation_alias automation_uid path tags tree`` and, where the artifact inherits, ``base`` and
-``own_tags``. It is decoded with the scanner of CPython's own ``json`` package, taken from the C
-module: importing the package costs as much as half of Python's start, the scanner nothing.
+A record is a dict with the keys ``uid alias automation_alias automation_uid path tags tree`` and,
+where the artifact inherits, ``base`` and ``own_tags``; ``tags`` are those after inheritance. JSON
+is decoded with the scanner of CPython's own ``json`` package, taken from the C module: importing
+the package costs as much as half of Python's start, the scanner nothing.
 """
 
 from __future__ import annotations
 
 from xxhash import xxh3_64_hexdigest, xxh3_64_intdigest
 
-from ..names import same_word
-
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from typing import Any
 
     Record = dict[str, Any]
@@ -23,6 +21,22 @@ else:
 
 digest = xxh3_64_hexdigest
 """The hash that names and verifies the files of the index."""
+
+hash64 = xxh3_64_intdigest
+"""The same as a number."""
+
+
+def sealed(body: bytes) -> bytes:
+    """Some text with, on a line of its own, the digest of it."""
+    return body + b"\n" + digest(body).encode() + b"\n"
+
+
+def unsealed(data: bytes) -> bytes:
+    """The text of :func:`sealed`; raises ValueError when it does not match its digest."""
+    body, _, check = data.rstrip(b"\n").rpartition(b"\n")
+    if digest(body) != check.decode("ascii", "replace"):
+        raise ValueError("it does not match its digest")
+    return body
 
 
 def _scanner() -> Callable[[str], Any]:
@@ -45,26 +59,3 @@ def _scanner() -> Callable[[str], Any]:
 
 decode = _scanner()
 """Turn JSON text, without white space before it, into a value."""
-
-
-def term(kind: str, text: str) -> int:
-    """The 64-bit key under which a posting list is found; README.md lists the kinds."""
-    return xxh3_64_intdigest((kind + text).encode("utf-8", "surrogatepass"))
-
-
-def key_term(automation: str, alias: str) -> int:
-    """The key of an artifact by its automation's and its own alias."""
-    return term("k", f"{same_word(automation)}/{same_word(alias)}")
-
-
-def terms(record: Record) -> Iterator[int]:
-    """Every key under which a record is found."""
-    yield int(record["uid"], 16)
-    yield key_term(record["automation_alias"], record["alias"])
-    yield term("n", same_word(record["alias"]))
-    yield term("a", same_word(record["automation_alias"]))
-    yield term("A", record["automation_uid"])
-    for tag in record["tags"]:
-        yield term("t", tag)
-    if "base" in record:
-        yield term("b", "")

@@ -15,8 +15,8 @@ from __future__ import annotations
 import os
 from _struct import Struct
 
+from .pages import DamagedIndex
 from .record import digest
-from .segment import DamagedIndex
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

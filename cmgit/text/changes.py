@@ -10,11 +10,17 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from hashlib import blake2b
+from typing import TYPE_CHECKING
 
+from ..index import roaring
 from ..index.lookup import Index
 from ..index.manifest import manifest_path, read_manifest
+from ..index.pages import DamagedIndex
 from ..index.record import Record
-from ..index.segment import DamagedIndex
+from ..index.segment import Segment
+
+if TYPE_CHECKING:
+    from ..index.bitmap import Numbers
 
 Numbered = tuple[int, Record]  # a record with its repository's number
 
@@ -33,7 +39,7 @@ def kept(directory: str) -> Index:
     manifest = read_manifest(directory)
     if not manifest.number:
         raise DamagedIndex(f"{directory} has no manifest")
-    return Index(directory, manifest)
+    return Index(directory, manifest, roaring)
 
 
 class Changes:
@@ -72,14 +78,19 @@ class Changes:
 
 def _unshared(one: Index, other: Index) -> Iterator[Numbered]:
     """The records of one state that the other does not have in a segment of the same name."""
-    theirs = dict(zip((s.name for s in other.manifest.segments), other.segments, strict=True))
-    for state, (segment, dead) in zip(one.manifest.segments, one.segments, strict=True):
-        dead_there = theirs[state.name][1] if state.name in theirs else None
-        if dead == dead_there:
-            continue
-        for number in range(segment.count):
-            if number not in dead and (dead_there is None or number in dead_there):
-                yield segment.repositories[number], segment.record(number)
+    dead_there = {name: dead for name, _, dead in _named(other)}
+    for name, segment, dead in _named(one):
+        counted: Numbers = roaring.of_ranges([(0, segment.count)])
+        if name in dead_there:
+            counted = dead_there[name]
+        for number in counted - dead:
+            yield segment.repository(number), segment.record(number)
+
+
+def _named(index: Index) -> Iterator[tuple[str, Segment, Numbers]]:
+    """The segments of an index: name, contents, and what of them does not count."""
+    for state, (segment, dead) in zip(index.manifest.segments, index.segments, strict=True):
+        yield state.name, segment, dead
 
 
 def _stamp(item: Numbered) -> bytes:

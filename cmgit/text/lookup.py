@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 
-from ..index.record import decode, digest
-from ..index.segment import DamagedIndex
+from ..index.pages import DamagedIndex
+from ..index.record import decode, digest, unsealed
 from ..index.watch import read_watch, unchanged
 from ..names import Name
 from ..query import Query
@@ -76,20 +76,12 @@ def read_state(directory: str) -> dict[str, Any]:
     """What a text index was made from; raises DamagedText."""
     try:
         with open(os.path.join(directory, STATE), "rb") as file:
-            body, _, check = file.read().rstrip(b"\n").rpartition(b"\n")
-    except OSError as error:
-        raise DamagedText(str(error)) from None
-    if digest(body) != check.decode("ascii", "replace"):
-        raise DamagedText(f"{directory}/{STATE} does not match its digest")
-    state: dict[str, Any] = decode(body.decode())
+            state: dict[str, Any] = decode(unsealed(file.read()).decode())
+    except (OSError, ValueError) as error:
+        raise DamagedText(f"{directory}/{STATE}: {error}") from None
     if state["engine"] != VERSION:
         raise DamagedText(f"{directory} has {state['engine']} of tantivy")
     return state
-
-
-def encode_state(body: bytes) -> bytes:
-    """The file of a state: its JSON and, on a line of its own, the digest of it."""
-    return body + b"\n" + digest(body).encode() + b"\n"
 
 
 def open_text(home: str, index: Index) -> TextIndex | None:

@@ -19,7 +19,8 @@ import orjson
 
 from ..errors import Busy
 from ..index.lookup import Index
-from ..index.segment import DamagedIndex
+from ..index.pages import DamagedIndex
+from ..index.record import sealed
 from ..index.watch import UNSURE, Signature, read_watch, signature
 from ..index.writer import write_watch
 from ..names import Name
@@ -34,7 +35,6 @@ from .lookup import (
     STATE,
     Matches,
     TextIndex,
-    encode_state,
     generation,
     generations,
     identity,
@@ -205,7 +205,7 @@ def _write_state(target: str, index: Index, watched: Mapping[str, Signature]) ->
         "watch": write_watch(target, watched) if watched else "",
     }
     with open(os.path.join(target, STATE), "xb") as file:
-        file.write(encode_state(orjson.dumps(state)))
+        file.write(sealed(orjson.dumps(state)))
 
 
 class _Places:

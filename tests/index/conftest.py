@@ -7,13 +7,15 @@ from typing import Any
 
 from hypothesis import strategies as st
 
+from cmgit.index import roaring
+from cmgit.index.bitmap import Bitmap
 from cmgit.index.lookup import Index
-from cmgit.index.manifest import Manifest, RepositoryState
+from cmgit.index.manifest import Manifest, Repositories, RepositoryState, SegmentState
 from cmgit.index.record import Record
 from cmgit.index.segment import Segment
-from cmgit.index.writer import write_segment
+from cmgit.index.writer import Numbered, order, write_segments
 
-Numbered = tuple[int, Record]
+SETS: list[Any] = [Bitmap, roaring]
 
 UIDS = [f"{n:016x}" for n in (0, 1, 2**63, 2**64 - 1)] + ["863735b7db8c44fc"]
 AUTOMATIONS = [
@@ -27,9 +29,9 @@ ALIASES = ["detect-os", "DETECT-os", "detect", "straße", "STRASSE", "数据", "
 TAGS = ["os", "OS", "detect", "a.b_c", "with space", "ü"]
 
 records: st.SearchStrategy[Record] = st.builds(
-    lambda uid, alias, automation, tags, path, base: {
+    lambda uid, alias, automation, tags, path, base, tree: {
         "uid": uid, "alias": alias, "automation_alias": automation[0],
-        "automation_uid": automation[1], "path": "/".join(path), "tags": tags, "tree": "",
+        "automation_uid": automation[1], "path": "/".join(path), "tags": tags, "tree": tree,
         **({"base": "x", "own_tags": tags} if base else {}),
     },
     st.sampled_from(UIDS),
@@ -38,6 +40,7 @@ records: st.SearchStrategy[Record] = st.builds(
     st.lists(st.sampled_from(TAGS), unique=True, max_size=4),
     st.tuples(st.sampled_from(["a", "a-b", "a.b", "b", "ä"]), st.text("ab-./ü".replace("/", ""), min_size=1)),
     st.booleans(),
+    st.sampled_from(["", "0123456789abcdef0123456789abcdef01234567"]),
 )  # fmt: skip
 numbered = st.lists(
     st.tuples(st.integers(0, 3), records),
@@ -46,14 +49,9 @@ numbered = st.lists(
 )
 
 
-def order(item: Numbered) -> tuple[int, list[str]]:
-    """How the records of a segment are ordered."""
-    return (item[0], item[1]["path"].split("/"))
-
-
 def contents(segment: Segment) -> list[Numbered]:
     """All records of a segment with their repositories, as they are numbered."""
-    return [(segment.repositories[n], segment.record(n)) for n in range(segment.count)]
+    return [(segment.repository(n), segment.record(n)) for n in range(segment.count)]
 
 
 def states(numbers: Iterable[int]) -> list[RepositoryState]:
@@ -69,7 +67,13 @@ def make_index(
 ) -> Index:
     """An index with a segment for each part."""
     segments = [write_segment(directory, part) for part in parts]
-    return Index(directory, Manifest(1, "", states(repositories), segments))
+    return Index(directory, Manifest(1, "", Repositories.of(states(repositories)), segments))
+
+
+def write_segment(directory: str, part: Iterable[Numbered]) -> SegmentState:
+    """A segment with these records, of which there is at least one."""
+    (state,) = write_segments(directory, sorted(part, key=order))
+    return state
 
 
 def record(path: str, **values: Any) -> Record:

@@ -15,18 +15,20 @@ from hypothesis import strategies as st
 
 from cmgit.index import writer
 from cmgit.index.manifest import (
+    INLINE,
     Manifest,
+    Repositories,
     RepositoryState,
     SegmentState,
-    encode_manifest,
     manifest_numbers,
     manifest_path,
     read_manifest,
 )
-from cmgit.index.segment import DamagedIndex
-from cmgit.index.writer import publish, write_segment, write_watch
+from cmgit.index.pages import DamagedIndex
+from cmgit.index.record import digest
+from cmgit.index.writer import publish, write_watch
 
-from .conftest import record
+from .conftest import record, states, write_segment
 from .test_segment import damage
 
 texts = st.text(st.characters(exclude_categories=("Cs",)), max_size=6)
@@ -39,7 +41,7 @@ repository_states = st.builds(
     warnings=st.lists(st.lists(texts, min_size=2, max_size=2), max_size=2),
 )
 segment_states = st.builds(
-    SegmentState, texts, st.integers(0, 2**31), st.sets(st.integers(0, 9), max_size=4)
+    SegmentState, texts, st.integers(0, 2**31), st.integers(0, 2**31), st.sampled_from(["", "3a30"])
 )
 
 
@@ -55,10 +57,12 @@ def test_without_a_manifest_there_is_an_empty_one(directory: str) -> None:
     """Number 0, whether the directory is there or not."""
     for place in (directory, directory + "/none"):
         manifest = read_manifest(place)
-        assert (manifest.number, manifest.repositories, manifest.segments) == (0, [], [])
+        assert (manifest.number, list(manifest.repositories), manifest.segments) == (0, [], [])
 
 
-@given(st.lists(repository_states, max_size=3), st.lists(segment_states, max_size=3), texts)
+@given(
+    st.lists(repository_states, max_size=3, unique_by=lambda state: state.number), st.lists(segment_states, max_size=3), texts,
+)  # fmt: skip
 def test_a_manifest_reads_back(
     tmp_path_factory: pytest.TempPathFactory,
     repositories: list[RepositoryState],
@@ -67,11 +71,12 @@ def test_a_manifest_reads_back(
 ) -> None:
     """Every value survives; the number is that of the file."""
     directory = str(tmp_path_factory.mktemp("index"))
-    manifest = Manifest(7, registry, repositories, segments)
+    manifest = Manifest(7, registry, Repositories.of(repositories), segments)
     assert publish(directory, manifest)
     read = read_manifest(directory)
     assert read.number == 7
     assert read.to_dict() == manifest.to_dict()
+    assert list(read.repositories) == repositories
 
 
 def test_the_newest_counts(directory: str) -> None:
@@ -156,8 +161,9 @@ def test_readers_see_whole_states_that_only_grow(directory: str) -> None:
 
 def test_a_damaged_manifest_is_noticed(directory: str) -> None:
     """Cut, zeroed, extended or with one bit flipped: never a state from it."""
-    state = SegmentState("x.segment", 3, {1})
-    publish(directory, Manifest(1, "r", [RepositoryState(number=0, alias="a")], [state]))
+    state = SegmentState("x.segment", 3, 2, "00")
+    repositories = Repositories([RepositoryState(number=0, alias="a")])
+    publish(directory, Manifest(1, "r", repositories, [state]))
     path = Path(manifest_path(directory, 1))
     whole = path.read_bytes()
     for data in damage(whole):
@@ -167,10 +173,10 @@ def test_a_damaged_manifest_is_noticed(directory: str) -> None:
                 read_manifest(directory)
 
 
-@pytest.mark.parametrize("body", [b'{"format":2}', b'{"format":0}'])
+@pytest.mark.parametrize("body", [b'{"format":1}', b'{"format":3}'])
 def test_a_manifest_of_another_format(directory: str, body: bytes) -> None:
     """It is not read, though its digest is right."""
-    Path(manifest_path(directory, 1)).write_bytes(encode_manifest(body))
+    Path(manifest_path(directory, 1)).write_bytes(body + b"\n" + digest(body).encode() + b"\n")
     with pytest.raises(DamagedIndex, match="format"):
         read_manifest(directory)
 
@@ -184,7 +190,7 @@ def test_old_files_are_swept(directory: str) -> None:
         Path(directory, name).touch()
     for name in (kept.name, watch, old, "1.2.tmp", "notes.txt"):
         os.utime(Path(directory, name), (time.time() - 3600,) * 2)
-    repositories = [RepositoryState(number=0, watch=watch)]
+    repositories = Repositories([RepositoryState(number=0, watch=watch)])
     publish(directory, Manifest(1, "", repositories, [kept]))
     assert set(os.listdir(directory)) == {kept.name, watch, young, "notes.txt", "manifest-1"}
 
@@ -198,3 +204,63 @@ def test_a_directory_that_cannot_be_written(directory: str) -> None:
         publish(directory, Manifest(2, "after"))
     os.chmod(directory, 0o755)
     assert read_manifest(directory).registry == "before"
+
+
+# -- the table of repositories ------------------------------------------------------------------
+
+numbers = st.lists(st.integers(0, 3 * INLINE), unique=True, max_size=3 * INLINE)
+
+
+@given(st.lists(st.tuples(numbers, st.sets(st.integers(0, 3 * INLINE), max_size=5)), max_size=4))
+def test_states_whatever_is_in_the_table(
+    tmp_path_factory: pytest.TempPathFactory, steps: list[tuple[list[int], set[int]]]
+) -> None:
+    """However many repositories come, go and change, and in whatever order: all are read back."""
+    directory = str(tmp_path_factory.mktemp("index"))
+    known: dict[int, RepositoryState] = {}
+    for step, (numbers, changed) in enumerate(steps, start=1):
+        fresh = {state.number: state for state in states(numbers)}
+        for number in changed & known.keys() & fresh.keys():
+            fresh[number].commit = str(step)
+            fresh[number].problem = "absent" if number % 7 == 0 else ""
+        before = read_manifest(directory).repositories
+        new = {n: s for n, s in fresh.items() if n not in known or n in changed}
+        known = {n: new.get(n) or known[n] for n in numbers}
+        assert publish(directory, Manifest(step, "", before.updated(new.values(), numbers)))
+        read = read_manifest(directory).repositories
+        assert list(read) == list(known.values())
+        assert len(read) == len(numbers)
+        assert sorted(numbers, key=read.position) == numbers
+        assert {s.number for s in read.special} == {n for n, s in known.items() if s.special}
+
+
+def test_few_states_are_read_where_many_are(directory: str) -> None:
+    """A table holds what no lookup needs; one changed state leaves it as it is."""
+    many = states(range(5 * INLINE))
+    many[3].warnings = [["a", "bad"]]
+    publish(directory, Manifest(1, "", Repositories.of(many)))
+    read = read_manifest(directory).repositories
+    assert list(read.inline) == [3]
+    table = read.table
+    assert table is not None
+    many[9].commit = "new"
+    publish(directory, Manifest(2, "", read.updated([many[9]], range(5 * INLINE))))
+    again = read_manifest(directory).repositories
+    assert again.table is not None
+    assert again.table.name == table.name
+    assert set(again.inline) == {3, 9}
+    assert list(again) == many
+
+
+def test_a_damaged_table_is_noticed(directory: str) -> None:
+    """Cut or gone: never a state from it."""
+    publish(directory, Manifest(1, "", Repositories.of(states(range(5 * INLINE)))))
+    table = next(Path(directory).glob("*.repositories"))
+    data = table.read_bytes()
+    for damaged in damage(data)[::9]:
+        table.write_bytes(damaged)
+        with pytest.raises(DamagedIndex):
+            list(read_manifest(directory).repositories)
+    table.unlink()
+    with pytest.raises(DamagedIndex):
+        read_manifest(directory)

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cmgit.index.pages import DamagedIndex
 from cmgit.index.record import digest
-from cmgit.index.segment import DamagedIndex
 from cmgit.index.watch import (
     ABSENT,
     COARSE_TICK_NS,

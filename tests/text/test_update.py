@@ -34,7 +34,7 @@ def test_like_a_fresh_one(seed: int, rounds: list[int]) -> None:
                 world.change()
             found = content(world.workspace)
         assert found == fresh_content(world.workspace)
-        assert len(found[0]["common"]) == len(world.workspace.find("script"))
+        assert len(found[0]["common"]) == len(world.workspace.find("*"))
 
 
 def test_only_what_changed_is_read(

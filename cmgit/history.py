@@ -30,7 +30,7 @@ from .store.trees import changed, lookup
 from .workspace import Workspace
 
 _MAX_DIFF = 1 << 20  # bytes of text that --json prints of one file
-_DATE = re.compile(r"^\d{4}-\d\d| |\d:\d|^(now|today|yesterday)$")
+_DATE = re.compile(r"^\d{4}-\d\d| |\d:\d|\.ago$|^(now|today|yesterday)$")
 _REVISION = re.compile(r"^:/|@\{|\^\{")  # though there be words in it
 
 

@@ -16,6 +16,7 @@ from dulwich.objects import Commit as DulwichCommit
 from dulwich.repo import DefaultIdentityNotFound, InvalidUserIdentity, get_user_identity
 
 from ..errors import GitError
+from .dates import parse_iso
 from .objects import ObjectID
 
 _RAW_DATE = re.compile(r"@?(?P<seconds>\d+) (?P<sign>[+-])(?P<hours>\d\d)(?P<minutes>\d\d)")
@@ -144,7 +145,7 @@ def _parse_date(text: str) -> tuple[int, int]:
 
 
 def _parse_calendar_date(text: str) -> datetime:
-    for parse in (datetime.fromisoformat, parsedate_to_datetime):
+    for parse in (parse_iso, parsedate_to_datetime):
         try:
             return parse(text)
         except (ValueError, TypeError):

@@ -62,7 +62,7 @@ def test_log_of_what_was_removed(demo: Path) -> None:
         assert len(good("log", "script", word).lines) == 4
     assert good("log", "script", "z", "--json").json[0]["path"] == "script/z"
     assert len(good("log", "script", "z", "--limit=1").lines) == 1
-    assert "did you mean" in bad(16, "log", "script", "bb")
+    assert "no artifact matches 'script nosuch'" in bad(16, "log", "script", "nosuch")
 
 
 def test_diff(demo: Path) -> None:

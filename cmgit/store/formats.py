@@ -29,6 +29,24 @@ def refuse_unsupported(path: str) -> None:
         return
 
 
+def refuse_partial(path: str) -> None:
+    """Raise Unsupported for a repository that left out objects when it was cloned."""
+    for directory in (os.path.join(path, ".git"), path):
+        config = os.path.join(directory, "config")
+        if os.path.isfile(config):
+            found = ConfigFile.from_path(config)
+            if _extension(found, b"partialclone") or _has_promisor(found):
+                raise Unsupported(
+                    f"{path} is a partial clone: some of its objects are elsewhere",
+                    "pull from where it was cloned from",
+                )
+
+
+def _has_promisor(config: ConfigFile) -> bool:
+    remotes = [section for section in config.sections() if section[0] == b"remote"]
+    return any(config.get_boolean(section, b"promisor", False) for section in remotes)
+
+
 def _extension(config: ConfigFile, name: bytes) -> bytes:
     try:
         return config.get((b"extensions",), name).lower()

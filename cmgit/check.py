@@ -58,7 +58,9 @@ def reindex(workspace: Workspace) -> Index:
 
 
 def _built_anew(workspace: Workspace) -> Index:
-    return refresh(workspace.home, workspace.report, Mode(anew=True, publishing=True))
+    return refresh(
+        workspace.home, workspace.report, Mode(anew=True, publishing=True, jobs=workspace.jobs)
+    )
 
 
 def _is_written(workspace: Workspace, index: Index) -> bool:

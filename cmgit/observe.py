@@ -10,24 +10,31 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import closing
+from functools import partial
+from itertools import chain, islice
 
 from .errors import Busy, CmgitError, Damaged, MetaError
 from .index.manifest import RepositoryState
 from .index.record import Record
 from .index.watch import ABSENT, Signature, read_watch, signature, unchanged
 from .index.writer import write_watch
+from .jobs import spread
 from .registry import BARE, Entry
 from .repository import Repository
 from .scan import Raw, disk_artifact, entry_artifact, read_artifact, record_of, scan_disk
 from .store.git import GitRepository
-from .store.objects import Tree
+from .store.objects import Tree, TreeEntry
 from .store.trees import changed, lookup, subtree
 
 Report = Callable[[str], None]
 Changes = dict[str, Record | None]  # by path in the repository; None where nothing is any more
 
+Found = tuple[str, Record | None, str]  # path, what is there, why it cannot be read
+
 _SCANS = 3
+_PART, _PARTS = 500, 4  # so many artifacts are read by one process; of so many parts, several do
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 
 
@@ -39,9 +46,14 @@ class Observer:
     """
 
     def __init__(
-        self, directory: str, entry: Entry, old: RepositoryState | None, anew: bool = False
+        self,
+        directory: str,
+        entry: Entry,
+        old: RepositoryState | None,
+        anew: bool = False,
     ) -> None:
         self.entry = entry
+        self._jobs = 1
         self._directory = directory
         same = old is not None and (old.uid, old.path) == _identity(entry)
         self._last = old if same else None
@@ -66,9 +78,12 @@ class Observer:
                 setattr(self.state, key, getattr(old, key))
             self.state.warnings = list(old.warnings)
 
-    def run(self, look: bool, report: Report) -> None:
-        """Find the state that the repository is in now; what is not as it was is in ``changes``."""
-        old = self._old
+    def run(self, look: bool, report: Report, jobs: int = 1) -> None:
+        """Find the state that the repository is in now; what is not as it was is in ``changes``.
+
+        A large one is read by several processes.
+        """
+        old, self._jobs = self._old, jobs
         if old is not None and not old.problem and not look and self._untouched(old):
             return
         try:
@@ -122,16 +137,13 @@ class Observer:
         tree = git.read_commit(head.commit).tree if head.commit else ""
         if self._old is not None and state.prefix != prefix:
             self._forget()
-        raws = self._disk(repository, prefix, tree) if repository.worktree else {}
-        for path, _, entry in changed(
-            git.objects, _tree_id(git, state.tree, prefix), _tree_id(git, tree, prefix), 2
-        ):
-            place = f"{prefix}/{path}" if prefix else path
-            if repository.worktree is None:
-                raws[place] = entry_artifact(git.objects, place, entry)
+        if repository.worktree is not None:
+            found = self._read(self._disk(repository, prefix, tree).items())
+        else:
+            found = self._committed(git, prefix, tree)
         state.prefix, state.commit, state.tree = prefix, head.commit or "", tree
         state.problem = ""
-        self._take(raws)
+        self._take(found)
 
     def _forget(self) -> None:
         """Begin anew, with artifacts in another place: the old ones are all gone."""
@@ -164,15 +176,52 @@ class Observer:
             for path, raw in touched.items()
         }
 
-    def _take(self, raws: Mapping[str, Raw | None]) -> None:
-        state = self.state
-        state.warnings = [w for w in state.warnings if w[0] not in raws]
-        for path, raw in raws.items():
-            try:
-                self.changes[path] = record_of(raw, self.entry.alias) if raw else None
-            except (MetaError, Damaged) as error:
-                self.changes[path] = None
-                state.warnings.append([path, str(error)])
+    def _committed(self, git: GitRepository, prefix: str, tree: str) -> Iterator[Found]:
+        """What a bare repository holds where its tree is not as it was; many are read at once."""
+        before, after = _tree_id(git, self.state.tree, prefix), _tree_id(git, tree, prefix)
+        entries = (
+            (f"{prefix}/{path}" if prefix else path, entry)
+            for path, _, entry in changed(git.objects, before, after, 2)
+        )
+        parts = iter(lambda: list(islice(entries, _PART)), [])
+        work = partial(_read_part, self.entry)
+        return chain.from_iterable(spread(self._jobs, work, parts, _PARTS))
+
+    def _read(self, raws: Iterable[tuple[str, Raw | None]]) -> Iterator[Found]:
+        return (_record(path, raw, self.entry.alias) for path, raw in raws)
+
+    def _take(self, found: Iterable[Found]) -> None:
+        warnings = dict(self.state.warnings)
+        for path, record, problem in found:
+            self.changes[path] = record
+            warnings.pop(path, None)
+            if problem:
+                warnings[path] = problem
+        self.state.warnings = [[path, text] for path, text in warnings.items()]
+
+
+def observed(work: tuple[Observer, bool]) -> Observer:
+    """An observer that ran, in another process perhaps; whether it has to look is beside it."""
+    observer, look = work
+    observer.run(look, lambda line: None)
+    return observer
+
+
+def _read_part(entry: Entry, part: list[tuple[str, TreeEntry | None]]) -> list[Found]:
+    """What is at some places of the tree of a bare repository."""
+    git = GitRepository.open(entry.path)
+    with closing(git):
+        return [
+            _record(path, entry_artifact(git.objects, path, found), entry.alias)
+            for path, found in part
+        ]
+
+
+def _record(path: str, raw: Raw | None, alias: str) -> Found:
+    try:
+        return path, record_of(raw, alias) if raw else None, ""
+    except (MetaError, Damaged) as error:
+        return path, None, str(error)
 
 
 def _identity(entry: Entry) -> tuple[str, str]:

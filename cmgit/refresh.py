@@ -35,12 +35,14 @@ from .index.manifest import (
 from .index.pages import DamagedIndex
 from .index.segment import Segment
 from .index.writer import Numbered, bury, compact, order, publish, write_segments
+from .jobs import spread
 from .moves import Move
-from .observe import NO_ROOM, Observer, Report
+from .observe import NO_ROOM, Observer, Report, observed
 from .registry import BARE, Entry, Registry
 from .repository import Repository
 
 _TRIES = 200
+_MANY = 100  # repositories: so many are worth the start of processes
 _READ_ONLY = (errno.EACCES, errno.EPERM, errno.EROFS)
 
 
@@ -51,12 +53,14 @@ class Mode:
     ``everything`` looks at every repository; ``anew`` does, and forgets what the index knew of
     those that can be read. ``publishing`` does not end before the index is written, to the home and nowhere else.
     ``moving`` is the UID of an artifact that this process has just moved between two repositories.
+    ``jobs`` is how many processes may work on it, see :mod:`.jobs`.
     """
 
     everything: bool = False
     anew: bool = False
     publishing: bool = False
     moving: str = ""
+    jobs: int = 1
 
 
 class Refresher:
@@ -168,12 +172,28 @@ class Refresher:
         """
         look = {entry.number for entry in entries} if self._mode.everything else self._pending()
         for entry in entries:
-            observer = change.observer(entry, self._mode.anew)
-            if entry.number not in held:
-                observer.run(entry.number in look, self._report)
+            if entry.number in held:
+                change.take(change.observer(entry, self._mode.anew))
+        free = [entry for entry in entries if entry.number not in held]
+        work = ((change.observer(e, self._mode.anew), e.number in look) for e in free)
+        for observer in self._run(work, len(free)):
             change.take(observer)
-            records = [(entry.number, record) for record in observer.changes.values() if record]
+            number = observer.entry.number
+            records = [(number, record) for record in observer.changes.values() if record]
             yield from sorted(records, key=order)
+
+    def _run(self, work: Iterator[tuple[Observer, bool]], count: int) -> Iterator[Observer]:
+        """Look into repositories: into many at once by several processes, into few in turn, each
+        of which several processes may read."""
+        jobs = self._mode.jobs
+        if jobs > 1 and count >= _MANY:
+            for at, observer in enumerate(spread(jobs, observed, work, _MANY, together=16)):
+                self._report(f"indexing {observer.entry.alias} ({at + 1} of {count})")
+                yield observer
+            return
+        for observer, look in work:
+            observer.run(look, self._report, jobs)
+            yield observer
 
     def _pending(self) -> set[int]:
         """The numbers of the repositories that have to be looked at."""

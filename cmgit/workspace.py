@@ -69,10 +69,14 @@ class Workspace:
     """A home of cmgit: its repositories, their index, its check-outs.
 
     ``report`` gets a line of text now and then: what takes long, warnings about what cannot be
-    read. The home and its repository ``local`` are made when they are not there.
+    read. The home and its repository ``local`` are made when they are not there. ``jobs`` is how
+    many processes may build an index at once, see :mod:`.jobs`.
     """
 
-    def __init__(self, home: str | None = None, report: Callable[[str], None] = _silent) -> None:
+    def __init__(
+        self, home: str | None = None, report: Callable[[str], None] = _silent, jobs: int = 1
+    ) -> None:
+        self.jobs = jobs
         self.home = os.path.abspath(home) if home else default_home(os.environ)
         self.report = report
         self._index: Index | None = None
@@ -98,7 +102,9 @@ class Workspace:
 
     def index(self) -> Index:
         """The index, up to date as of this call."""
-        self._index = open_fresh(self.home, roaring) or refresh(self.home, self.report)
+        self._index = open_fresh(self.home, roaring) or refresh(
+            self.home, self.report, Mode(jobs=self.jobs)
+        )
         return self._index
 
     def ask(self, question: Callable[[Index], T]) -> T:
@@ -111,7 +117,7 @@ class Workspace:
             return question(index)
         except DamagedIndex as error:
             self.report(f"warning: the index was damaged and is built anew ({error})")
-            self._index = refresh(self.home, self.report, Mode(anew=True))
+            self._index = refresh(self.home, self.report, Mode(anew=True, jobs=self.jobs))
             return question(self._index)
 
     def find(
@@ -351,7 +357,9 @@ class Workspace:
         try:
             yield
         finally:
-            index = refresh(self.home, self.report, Mode(publishing=True, moving=moving))
+            index = refresh(
+                self.home, self.report, Mode(publishing=True, moving=moving, jobs=self.jobs)
+            )
             self._index = index
             if index.directory == os.path.join(self.home, DIRECTORY):  # not in memory only
                 for marker in markers:

@@ -16,7 +16,7 @@ from tests.conftest import artifact_files, write_files
 
 PACKAGE = Path(cmgit.__file__).parent
 LAYERS = [
-    "errors home", "names", "query", "meta", "grammar index", "store", "artifact repository change scan",
+    "errors home", "names", "query", "meta", "grammar index jobs", "store", "artifact repository change scan",
     "registry", "moves observe metafiles sources", "refresh", "suggest text", "workspace", "targets",
     "artifacts transfer repositories mirror", "check history", "removed", "actions", "cli", "__main__",
 ]  # fmt: skip

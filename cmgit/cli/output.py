@@ -172,7 +172,7 @@ def guarded(command: Callable[[], int]) -> int:
 
 def open_workspace() -> Workspace:
     """The user's workspace, reporting here."""
-    return Workspace(report=out.report)
+    return Workspace(report=out.report, jobs=os.cpu_count() or 1)
 
 
 def confirm(question: str) -> bool:

@@ -1,0 +1,55 @@
+"""Work on all cores: processes that are started only where there is much to do."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
+from typing import TypeVar
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+def spread(
+    jobs: int, work: Callable[[T], R], items: Iterable[T], least: int, together: int = 1
+) -> Iterator[R]:
+    """What ``work`` makes of each item, in their order; by ``jobs`` processes at once when there
+    are ``least`` items or more, which get them ``together`` at a time.
+
+    ``work`` is a function of a module, and items and results can be pickled. The processes are
+    spawned, so that a program that asks for several has to be importable, as
+    ``if __name__ == "__main__":`` makes it.
+    """
+    items = iter(items)
+    first = list(islice(items, least))
+    if jobs < 2 or len(first) < least:
+        yield from map(work, first)
+        yield from map(work, items)
+        return
+    from concurrent.futures import ProcessPoolExecutor
+    from itertools import chain
+    from multiprocessing import get_context
+
+    pool = ProcessPoolExecutor(jobs, get_context("spawn"), _begin)
+    try:
+        yield from pool.map(work, chain(first, items), chunksize=together)
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _begin() -> None:
+    """In a worker: leave interrupts to the parent, and end when it does, however it ends."""
+    from multiprocessing import connection, parent_process
+    from threading import Thread
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    parent = parent_process()
+    assert parent is not None
+
+    def follow() -> None:
+        connection.wait([parent.sentinel])
+        os._exit(1)
+
+    Thread(target=follow, daemon=True).start()

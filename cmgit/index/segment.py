@@ -14,7 +14,7 @@ from .record import decode, hash64
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from ..names import Name
     from ..query import Query
@@ -120,6 +120,11 @@ class Segment:
     def tag_ids(self, number: int) -> memoryview:
         """The same as positions among all tags."""
         return self._tag_ids.part(self._tag_starts[number], self._tag_starts[number + 1])
+
+    def tag_ids_of(self, numbers: Iterable[int]) -> Iterator[memoryview]:
+        """The same for each of many records."""
+        starts, ids = self._tag_starts.all(), self._tag_ids.all()
+        return (ids[starts[number] : starts[number + 1]] for number in numbers)
 
     def tree(self, number: int) -> str:
         """The id of the tree of a record, empty when it is not committed."""

@@ -1,0 +1,223 @@
+"""A place for objects that are not trusted yet: a bare repository that sees those of another.
+
+Packs are taken in, hashed and looked through for what is missing; only then do they move to the
+other repository, or is the whole made a repository of its own. Until then no one else sees them.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import BinaryIO
+
+from ..errors import CmgitError, Damaged
+from .bundle import command
+from .commits import tag_target
+from .git import DEFAULT_BRANCH, GitRepository
+from .git_program import Done, environment
+from .objects import SUBMODULE, ObjectID, read_tree
+
+_LAYOUT = ("objects/pack", "objects/info", "refs/heads", "refs/tags")
+_CONFIG = "[core]\n\trepositoryformatversion = 0\n\tfilemode = true\n\tbare = true\n"
+_SUFFIXES = (".pack", ".rev", ".idx")  # in the order in which they may appear
+_CHUNK = 1 << 20
+
+
+class Quarantine:
+    """New objects for the repository ``target``; for a new one without it."""
+
+    def __init__(self, path: str, target: GitRepository | None = None) -> None:
+        self.path = path
+        self.target = target
+        for directory in _LAYOUT:
+            os.makedirs(os.path.join(path, *directory.split("/")))
+        self._write("config", _CONFIG)
+        self._write("HEAD", f"ref: refs/heads/{DEFAULT_BRANCH}\n")
+        if target is not None:
+            objects = os.path.realpath(os.path.join(target.common_directory, "objects"))
+            self._write("objects/info/alternates", objects + "\n")
+        self._git: GitRepository | None = None
+        self._by_dulwich: list[str] = []  # packs and their indexes, not flushed yet
+
+    def _write(self, name: str, text: str) -> None:
+        with open(os.path.join(self.path, *name.split("/")), "w", encoding="utf-8") as file:
+            file.write(text)
+
+    @property
+    def git(self) -> GitRepository:
+        """The repository, with the objects as they are now."""
+        if self._git is None:
+            self._git = GitRepository.open(self.path)
+        return self._git
+
+    def close(self) -> None:
+        """Let go of files."""
+        if self._git is not None:
+            self._git.close()
+            self._git = None
+
+    # -- taking in ----------------------------------------------------------------------------
+
+    def take(self, start: bytes, stream: BinaryIO, objects: int, program: str = "") -> None:
+        """Take in a pack, thin or not: its first 12 bytes, and a stream with the others.
+
+        Every object is hashed, and what one refers to has to be there. With a ``program`` git
+        does it. Raises Damaged.
+        """
+        self.close()
+        if not objects:
+            _drain(stream)
+        elif program:
+            self._take_by_git(start, stream, program)
+        else:
+            self._take_by_dulwich(start, stream)
+
+    def _take_by_git(self, start: bytes, stream: BinaryIO, program: str) -> None:
+        words = ["index-pack", "--stdin", "--fix-thin", "--check-self-contained-and-connected"]
+        with tempfile.TemporaryFile() as errors, subprocess.Popen(
+            command(program, self.path, *words),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=errors,
+            env=environment(),
+        ) as process:  # fmt: skip
+            assert process.stdin is not None
+            with suppress(BrokenPipeError), process.stdin as stdin:
+                stdin.write(start)
+                shutil.copyfileobj(stream, stdin, _CHUNK)
+            code = process.wait()
+            errors.seek(0)
+            said = errors.read().decode("utf-8", "replace")
+        if code not in (0, 1):  # 1: some of what it refers to is in the target
+            raise Damaged(f"its pack is not whole: {Done(code, '', said).complaint}")
+
+    def _take_by_dulwich(self, start: bytes, stream: BinaryIO) -> None:
+        held = start
+
+        def read(size: int) -> bytes:
+            nonlocal held
+            if held:
+                data, held = held[:size], held[size:]
+                return data + stream.read(size - len(data))
+            return stream.read(size)
+
+        store = self.git.dulwich.object_store
+        before = set(os.listdir(self._packs))
+        try:
+            store.add_thin_pack(read, None)
+        except CmgitError:
+            raise
+        except Exception as error:  # dulwich has no common root for what damaged bytes cause
+            if isinstance(error, OSError) and error.errno:
+                raise
+            raise Damaged(f"its pack is not whole: {_said(error)}") from None
+        self.close()
+        new = sorted(set(os.listdir(self._packs)) - before)
+        self._by_dulwich += new
+        for name in new:
+            if name.endswith(".pack"):
+                self._check_links(name)
+
+    @property
+    def _packs(self) -> str:
+        return os.path.join(self.path, "objects", "pack")
+
+    def _check_links(self, name: str) -> None:
+        """Raise Damaged when something that the objects of a pack refer to is not there."""
+        store = self.git.objects
+        pack = next(
+            p for p in self.git.dulwich.object_store.packs if os.fspath(p.data.path).endswith(name)
+        )
+        for raw in pack:
+            oid = ObjectID(raw.decode("ascii"))
+            for below in links(self.git, oid):
+                if below not in store:
+                    raise Damaged(f"its pack is not whole: {oid} refers to {below}, missing")
+
+    # -- accepting ----------------------------------------------------------------------------
+
+    def move_objects(self) -> None:
+        """Move the packs to the target, durably; each is whole before it can be seen."""
+        assert self.target is not None
+        self.close()
+        place = os.path.join(self.target.common_directory, "objects", "pack")
+        os.makedirs(place, exist_ok=True)
+        names = sorted(os.listdir(self._packs))
+        self._sync_packs()
+        for suffix in _SUFFIXES:
+            for name in names:
+                if name.endswith(suffix):
+                    os.replace(os.path.join(self._packs, name), os.path.join(place, name))
+        if names:
+            _sync(place)
+
+    def make_repository(self, refs: Mapping[str, ObjectID], head: str, url: str) -> None:
+        """Make the whole a repository with these refs, durably; it is to be renamed then."""
+        self._keep("packed-refs", packed_refs(refs))
+        if head:
+            self._keep("HEAD", f"ref: {head}\n".encode("utf-8", "surrogateescape"))
+        if url:
+            config = self.git.local_config()
+            config.set((b"remote", b"origin"), b"url", url.encode())
+            config.set((b"remote", b"origin"), b"fetch", b"+refs/heads/*:refs/remotes/origin/*")
+            text = io.BytesIO()
+            config.write_to_file(text)
+            self._keep("config", text.getvalue())
+        self._sync_packs()
+
+    def _keep(self, name: str, data: bytes) -> None:
+        with open(os.path.join(self.path, name), "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+
+    def _sync_packs(self) -> None:
+        """Make the packs durable; git has done so with those that it took."""
+        for name in self._by_dulwich:
+            _sync(os.path.join(self._packs, name))
+        _sync(self._packs)
+
+
+def packed_refs(refs: Mapping[str, ObjectID]) -> bytes:
+    """Refs as Git keeps many of them in one file."""
+    named = sorted((name.encode("utf-8", "surrogateescape"), oid) for name, oid in refs.items())
+    lines = [b"%s %s\n" % (oid.encode("ascii"), name) for name, oid in named]
+    return b"".join([b"# pack-refs with: sorted \n", *lines])
+
+
+def links(git: GitRepository, oid: ObjectID) -> list[ObjectID]:
+    """The objects that an object refers to; none for a blob. Raises Damaged."""
+    kind, data = git.objects.read(oid)
+    if kind == "tree":
+        entries = read_tree(git.objects, oid).values()
+        return [entry.oid for entry in entries if entry.mode != SUBMODULE]
+    if kind == "commit":
+        commit = git.read_commit(oid)
+        return [commit.tree, *commit.parents]
+    return [tag_target(data)] if kind == "tag" else []
+
+
+def _said(error: Exception) -> str:
+    lines = str(error).splitlines()
+    return lines[0][:200] if lines else type(error).__name__
+
+
+def _drain(stream: BinaryIO) -> None:
+    while stream.read(_CHUNK):
+        pass
+
+
+def _sync(path: str) -> None:
+    """Flush a file or a directory to the disk."""
+    if os.name == "nt" and os.path.isdir(path):
+        return
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

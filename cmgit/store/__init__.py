@@ -13,5 +13,8 @@
 * :mod:`.checkout`: read-only check-outs of trees under their object ids.
 * :mod:`.diff`: differences of trees, as Git prints them.
 * :mod:`.dates`: dates in words.
+* :mod:`.address`, :mod:`.login`: what a person may name as the other side; how to log in there.
+* :mod:`.transport`: how objects come from there; :mod:`.dulwich_transport` and
+  :mod:`.git_transport` are the two ways, :mod:`.git_program` runs git.
 * :mod:`.remote`: fetching from a URL, a path or an installed package.
 """

@@ -16,8 +16,10 @@ from pathlib import Path
 
 import pytest
 
-from cmgit.errors import NotFound, RemoteError, UsageError
+from cmgit.errors import NotFound, RemoteError, Unsupported, UsageError
+from cmgit.store import dulwich_transport, git_program
 from cmgit.store.git import GitRepository
+from cmgit.store.login import given_login
 from cmgit.store.remote import fetch, package_directory, parse_source, snapshot
 
 # what dulwich leaves open when the other side fails, it closes when it is collected
@@ -47,8 +49,17 @@ def origin(make_repo, git) -> Path:
     return path
 
 
+@pytest.fixture(params=["dulwich", "both", "git"])
+def transport(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Each way of fetching: by dulwich alone, with the help of git, by git alone."""
+    monkeypatch.setattr(dulwich_transport, "_MANY", 0)
+    if request.param != "both":
+        monkeypatch.setenv("CMGIT_TRANSPORT", request.param)
+    return str(request.param)
+
+
 @pytest.fixture
-def bare(tmp_path: Path) -> GitRepository:
+def bare(tmp_path: Path, transport: str) -> GitRepository:
     """A new bare repository."""
     return GitRepository.init(str(tmp_path / "bare.git"), bare=True)
 
@@ -89,10 +100,17 @@ class Backend(http.server.BaseHTTPRequestHandler):
     login = ""
     answer: tuple[int, str, bytes] | None = None
     forged = (b"", b"")
+    cut = 0  # so many bytes of a pack are not sent
+    location = ""  # where to redirect to
+    silent: threading.Event | None = None  # until when nothing is said
 
     def do_GET(self) -> None:
         """Pass the request on to Git, or answer as told."""
-        if self.answer is not None:
+        if self.silent is not None:
+            self.silent.wait(60)
+        if self.location:
+            self._send(302, [("Location", self.location + self.path)], b"")
+        elif self.answer is not None:
             status, kind, data = self.answer
             self._send(status, [("Content-Type", kind)], data)
         elif self.login and self.headers.get("Authorization") != self.login:
@@ -122,6 +140,8 @@ class Backend(http.server.BaseHTTPRequestHandler):
         )
         said = done.stdout.replace(*self.forged) if self.forged[0] else done.stdout
         head, _, body = said.partition(b"\r\n\r\n")
+        if self.cut and b"PACK" in body:
+            body = body[: -self.cut]
         lines = [line.decode().partition(": ") for line in head.split(b"\r\n") if line]
         headers = [(name, value) for name, _, value in lines]
         status = next((int(v.split()[0]) for n, v in headers if n == "Status"), 200)
@@ -266,6 +286,46 @@ def test_fetched_are_whole_objects(origin, git, bare):
     assert git(bare.path, "for-each-ref") == ""
 
 
+def test_a_login_of_the_environment(origin, git, bare, backend, monkeypatch):
+    """A token for one host; other hosts never see it."""
+    backend.login = "Basic dG9rZW46dDBrM24="  # token:t0k3n
+    host = backend.url.partition("://")[2]
+    monkeypatch.setenv("CMGIT_TOKEN_" + host.replace(".", "_").replace(":", "_"), "t0k3n")
+    check_fetched(git, origin, bare, f"{backend.url}/demo/.git")
+    assert given_login(parse_source("https://example.org/x")) is None
+
+
+def test_a_login_of_a_credential_helper(origin, git, bare, backend, tmp_path, transport):
+    """What Git keeps is used; without the git program, where its simplest helper keeps it."""
+    backend.login = "Basic YW5uOnMzY3JldA=="  # ann:s3cret
+    place = backend.url.replace("://", "://ann:s3cret@")
+    if transport == "dulwich":
+        place = place.rpartition(":")[0]  # it knows hosts, not their ports
+    (tmp_path / "user" / ".git-credentials").write_text(f"{place}\n")
+    git(tmp_path, "config", "--global", "credential.helper", "store")
+    check_fetched(git, origin, bare, f"{backend.url}/demo/.git")
+
+
+def test_many_objects_that_are_deltas_to_what_is_here(origin, git, bare, backend):
+    """A thin pack is completed; nothing is left in quarantine."""
+    lines = [f"line {number}\n" for number in range(2000)]
+    for number in range(3):
+        lines[number * 500] = "new\n"
+        (origin / "file").write_text("".join(lines))
+        git(origin, "commit", "-q", "-am", f"c{number}")
+        check_fetched(git, origin, bare, f"{backend.url}/demo/.git")
+    assert not os.path.exists(os.path.join(bare.private_directory, "incoming"))
+
+
+def test_what_a_killed_process_left(origin, git, bare):
+    """Half a quarantine is swept by the next fetch."""
+    place = Path(bare.private_directory, "incoming", "objects", "pack")
+    place.mkdir(parents=True)
+    (place / "tmp_pack_x").write_bytes(b"PACK")
+    check_fetched(git, origin, bare, str(origin))
+    assert not os.path.exists(os.path.join(bare.private_directory, "incoming"))
+
+
 # -- failures ---------------------------------------------------------------------------------
 
 
@@ -305,6 +365,60 @@ def test_garbage_over_http(bare, backend, status, kind, data):
     with pytest.raises(RemoteError):
         fetch(bare, parse_source(f"{backend.url}/demo.git"))
     assert bare.refs() == {}
+
+
+def kept(bare: GitRepository) -> list[str]:
+    """The files with objects of a repository."""
+    return [str(path) for path in Path(bare.path, "objects").rglob("*") if path.is_file()]
+
+
+@pytest.mark.parametrize("cut", [30, 200])
+def test_half_a_pack(origin, bare, backend, cut):
+    """What came is not kept."""
+    backend.cut = cut
+    with pytest.raises(RemoteError):
+        fetch(bare, parse_source(f"{backend.url}/demo/.git"))
+    assert (bare.refs(), kept(bare)) == ({}, [])
+    assert not os.path.exists(os.path.join(bare.private_directory, "incoming"))
+
+
+def test_a_flipped_byte(origin, git, bare, backend):
+    """A pack that is not what its checksum says is refused."""
+    backend.forged = (b"PACK\0\0\0\2", b"PACK\0\0\0\3")
+    with pytest.raises(RemoteError):
+        fetch(bare, parse_source(f"{backend.url}/demo/.git"))
+    assert (bare.refs(), kept(bare)) == ({}, [])
+
+
+def test_a_server_that_says_nothing(bare, backend, monkeypatch):
+    """It is given up after a while."""
+    backend.silent = threading.Event()
+    monkeypatch.setattr(git_program, "STALLED_SECONDS", 1)
+    monkeypatch.setitem(git_program._SETTINGS, "http.lowSpeedTime", "1")
+    with pytest.raises(RemoteError):
+        fetch(bare, parse_source(f"{backend.url}/demo/.git"))
+    backend.silent.set()
+
+
+def test_a_redirect_to_a_file(origin, bare, backend):
+    """A server cannot make cmgit read this machine's files."""
+    backend.location = f"file://{origin}/.git?"
+    with pytest.raises(RemoteError):
+        fetch(bare, parse_source(f"{backend.url}/demo/.git"))
+    assert kept(bare) == []
+
+
+def test_a_source_that_is_not_whole(origin, git, bare, tmp_path):
+    """A partial clone is refused by name; objects that are missing there are noticed."""
+    git(origin, "config", "uploadpack.allowFilter", "true")
+    git(tmp_path, "clone", "-q", "--bare", "--filter=blob:none", f"file://{origin}", "partial.git")
+    with pytest.raises(Unsupported, match="partial clone"):
+        fetch(bare, parse_source(str(tmp_path / "partial.git")))
+    blob = git(origin, "rev-parse", "HEAD:file").strip()
+    (origin / ".git" / "objects" / blob[:2] / blob[2:]).unlink()
+    with pytest.raises(RemoteError):
+        fetch(bare, parse_source(str(origin)))
+    assert (bare.refs(), kept(bare)) == ({}, [])
 
 
 @pytest.mark.parametrize("data", [b"", b"garbage\n", b"0009ERR x", b"00", b"zzzz", b"\0" * 100])

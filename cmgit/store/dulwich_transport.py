@@ -1,0 +1,263 @@
+"""The transport of dulwich; git, where it is there, indexes big packs and reads directories."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, contextmanager, suppress
+from threading import Thread
+from typing import IO, Any, BinaryIO
+
+from dulwich.client import (
+    GitClient,
+    HTTPUnauthorized,
+    SubprocessGitClient,
+    SubprocessWrapper,
+    get_transport_and_path,
+)
+from dulwich.config import StackedConfig
+from dulwich.errors import GitProtocolError, NotGitRepository
+from dulwich.protocol import Protocol
+
+from ..errors import CmgitError, RemoteError
+from . import git_program
+from .address import Source
+from .login import Login
+from .objects import ObjectID
+from .quarantine import Quarantine
+from .transport import Fetched, Incoming, Progress, failed, fetched, login_needed, no_repository
+
+_MANY = 2000  # objects; below, starting git takes longer than what it saves
+
+
+class DulwichTransport:
+    """Speaks Git's protocols in Python. ``program`` is the git program that may help, if any."""
+
+    def __init__(self, program: str = "") -> None:
+        self._program = program
+
+    def advertised(self, source: Source, login: Login | None) -> Fetched:
+        """See Transport."""
+        with _failing(source, login), _client(source, login, None) as (client, path):
+            result = client.get_refs(os.fsencode(path))
+            return _read(result.refs, result.symrefs)
+
+    def fetch(
+        self, source: Source, incoming: Incoming, login: Login | None, progress: Progress | None
+    ) -> Fetched:
+        """See Transport."""
+        with _failing(source, login):
+            if self._program and os.path.isdir(source.path):
+                known = self.advertised(source, login)
+                if not incoming.wanted(known.refs.values()):
+                    return known  # without starting anything
+                client: GitClient = _UploadPack(self._program)
+                with closing(client):
+                    return self._fetch(client, source.path, incoming, progress)
+            with _client(source, login, incoming) as (client, path):
+                return self._fetch(client, path, incoming, progress)
+
+    def _fetch(
+        self, client: GitClient, path: str, incoming: Incoming, progress: Progress | None
+    ) -> Fetched:
+        def wants(refs: Mapping[Any, bytes], depth: int | None = None) -> list[Any]:
+            return [
+                oid.encode("ascii")
+                for oid in incoming.wanted(ObjectID(v.decode("ascii")) for v in refs.values())
+            ]
+
+        def report(line: bytes) -> None:
+            if progress is not None:
+                progress(line.decode("utf-8", "replace").strip())
+
+        inlet = (_Spool if incoming.shallow else _Inlet)(incoming, self._program, progress)
+        with inlet:
+            result = client.fetch_pack(
+                path,
+                wants,
+                incoming.git.dulwich.get_graph_walker(),
+                inlet.write,
+                progress=report,
+                depth=incoming.depth,
+            )
+            if result.new_shallow or result.new_unshallow:
+                repo = incoming.quarantine.git.dulwich
+                repo.update_shallow(result.new_shallow, result.new_unshallow)
+                incoming.quarantine.close()
+        return _read(result.refs, result.symrefs)
+
+
+def _read(refs: Mapping[Any, bytes | None], symrefs: Mapping[Any, bytes] | None) -> Fetched:
+    pairs = [
+        (name.decode("utf-8", "replace"), oid.decode("ascii", "replace"))
+        for name, oid in refs.items()
+        if oid is not None
+    ]
+    return fetched(pairs, (symrefs or {}).get(b"HEAD", b"").decode("utf-8", "replace"))
+
+
+# -- connections ------------------------------------------------------------------------------
+
+
+@contextmanager
+def _client(
+    source: Source, login: Login | None, incoming: Incoming | None
+) -> Iterator[tuple[GitClient, str]]:
+    """A connection to be, which gives up when nothing comes for a while."""
+    config = incoming.git.config() if incoming else StackedConfig.default()
+    ssh = os.environ.get("GIT_SSH_COMMAND")
+    username, password = login or (None, None)
+    client, path = get_transport_and_path(
+        source.path or source.url,
+        config=config,
+        operation="pull",
+        quiet=True,
+        username=username,
+        password=password,
+        ssh_command=ssh or (None if _has_ssh(config) else git_program.SSH),
+    )
+    before = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(git_program.STALLED_SECONDS)
+    try:
+        with closing(client):
+            yield client, path
+    finally:
+        socket.setdefaulttimeout(before)
+
+
+def _has_ssh(config: StackedConfig) -> bool:
+    try:
+        return bool(config.get((b"core",), b"sshCommand"))
+    except KeyError:
+        return False
+
+
+class _UploadPack(SubprocessGitClient):
+    """The server's side of git, for a directory of this machine."""
+
+    def __init__(self, program: str) -> None:
+        super().__init__(quiet=True)
+        self._words = [program, *git_program.settings()]
+
+    def _connect(
+        self, cmd: bytes, path: bytes | str, protocol_version: int | None = None
+    ) -> tuple[Protocol, Callable[[], bool], IO[bytes] | None]:
+        process = subprocess.Popen(
+            [*self._words, cmd.decode("ascii"), os.fsdecode(path)],
+            bufsize=0,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=git_program.environment(),
+        )
+        pipes = SubprocessWrapper(process)
+        return Protocol(pipes.read, pipes.write, pipes.close), pipes.can_read, process.stderr
+
+
+@contextmanager
+def _failing(source: Source, login: Login | None) -> Iterator[None]:
+    """Tell what dulwich and its connections raise in the words of cmgit."""
+    try:
+        yield
+    except CmgitError:
+        raise
+    except HTTPUnauthorized:
+        raise login_needed(source) from None
+    except NotGitRepository:
+        raise no_repository(source) from None
+    except UnicodeError:
+        raise RemoteError(f"{source.url}: the answer is not that of a Git server") from None
+    except TimeoutError:
+        seconds = git_program.STALLED_SECONDS
+        raise failed(source, f"nothing came for {seconds} seconds", login) from None
+    except (GitProtocolError, OSError, ValueError) as error:
+        raise failed(source, str(error) or type(error).__name__, login) from None
+    except (KeyError, AssertionError, IndexError) as error:
+        raise RemoteError(f"{source.url}: the answer makes no sense: {error!r}") from None
+    except Exception as error:
+        if type(error).__module__.split(".")[0] in ("urllib3", "dulwich", "zlib"):
+            raise failed(source, str(error) or type(error).__name__, login) from None
+        raise
+
+
+# -- what comes -------------------------------------------------------------------------------
+
+
+class _Inlet:
+    """Takes a pack while it comes: a thread reads what is written, and indexes it."""
+
+    def __init__(self, incoming: Incoming, program: str, progress: Progress | None) -> None:
+        self._incoming = incoming
+        self._program = program
+        self._progress = progress
+        self._received = 0
+        self._file: BinaryIO | None = None
+        self._thread: Thread | None = None
+        self._error: BaseException | None = None
+
+    def write(self, data: bytes) -> int:
+        """Pass on a piece of the pack."""
+        self._tell(len(data))
+        if self._file is None:
+            reading, writing = os.pipe()
+            self._file = os.fdopen(writing, "wb")
+            take = (self._incoming.quarantine, os.fdopen(reading, "rb"))
+            self._thread = Thread(target=self._take, args=take, daemon=True)
+            self._thread.start()
+        return self._file.write(data)
+
+    def _tell(self, size: int) -> None:
+        before, self._received = self._received, self._received + size
+        if self._progress is not None and self._received >> 20 > before >> 20:
+            self._progress(f"received {self._received >> 20} MiB")
+
+    def _take(self, quarantine: Quarantine, stream: BinaryIO) -> None:
+        try:
+            with stream:
+                take(quarantine, stream, self._program)
+        except BaseException as error:
+            self._error = error
+
+    def __enter__(self) -> _Inlet:
+        return self
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if self._file is None or self._thread is None:
+            return
+        with suppress(OSError):
+            self._file.close()
+        self._thread.join()
+        broken = error is None or isinstance(error, BrokenPipeError)
+        if self._error is not None and broken:
+            raise self._error from None
+
+
+class _Spool(_Inlet):
+    """Takes a pack when all of it is here, and with it where history is cut off."""
+
+    def write(self, data: bytes) -> int:
+        """Keep a piece of the pack."""
+        self._tell(len(data))
+        if self._file is None:
+            self._file = tempfile.TemporaryFile(dir=self._incoming.quarantine.path)  # noqa: SIM115
+        return self._file.write(data)
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if self._file is None:
+            return
+        with self._file as file:
+            if error is None:
+                file.seek(0)
+                take(self._incoming.quarantine, file, self._program)
+
+
+def take(quarantine: Quarantine, stream: BinaryIO, program: str) -> None:
+    """Take in a pack, by git when it has many objects."""
+    start = stream.read(12)
+    count = int.from_bytes(start[8:], "big")
+    if start[:4] != b"PACK" or len(start) < 12:
+        raise RemoteError("what came is no pack")
+    quarantine.take(start, stream, count, program if count >= _MANY else "")

@@ -8,7 +8,8 @@
     │   ├── Busy                        a lock is held, a merge or rebase is under way
     │   ├── Unsupported                 a repository format that cmgit does not read
     │   ├── RemoteError                 the other side of a pull failed
-    │   └── Damaged                     objects are missing or do not match their ids
+    │   ├── Damaged                     objects are missing or do not match their ids
+    │   └── Untrusted                   a signature is missing, wrong, or nobody's who may sign
     ├── ManyAutomations (2)             several automations match
     ├── AutomationNotInRepository (3)
     ├── AutomationNotFound (4)
@@ -65,6 +66,10 @@ class RemoteError(GitError):
 
 class Damaged(GitError):
     """Git objects are missing or do not match their ids."""
+
+
+class Untrusted(GitError):
+    """A signature is missing, wrong, or made by nobody who is allowed to."""
 
 
 class ManyAutomations(CmgitError):

@@ -119,7 +119,7 @@ def _top(
 
 def run_app(words: Sequence[str]) -> int:
     """Run a command line; returns the exit code. Prints errors as one line, and a hint."""
-    from . import artifacts, history, mirror, repositories  # noqa: F401  (they add their commands)
+    from . import artifacts, history, mirror, mirror_files, repositories  # noqa: F401
 
     join_words(os.environ)
     return guarded(lambda: _run(words))

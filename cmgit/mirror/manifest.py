@@ -1,0 +1,312 @@
+"""What an export holds: its manifest, and the checksums for ``sha256sum -c``. See FORMATS.md."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass, field
+from datetime import datetime, timezone
+from typing import Any
+
+import orjson
+
+from ..errors import Damaged, NotFound, Unsupported
+from ..names import alias_problem, is_uid
+from ..store.bundle import HEAD, is_ref
+from ..store.objects import ObjectID, is_id
+
+FORMAT, VERSION = "cmgit-mirror-export", 1
+MANIFEST, SIGNATURE, SUMS = "manifest.json", "manifest.json.sig", "SHA256SUMS"
+BUNDLES = "bundles"
+_TIME = "%Y-%m-%dT%H:%M:%SZ"
+
+
+@dataclass(frozen=True)
+class Part:
+    """A file with a bundle, or with a part of one: its path in the export, size, SHA-256."""
+
+    file: str
+    size: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Held:
+    """One repository as it was exported.
+
+    ``refs`` are all that it had; ``objects`` how many the bundle has; ``prerequisites`` the commits
+    that must be there already. An increment in which nothing is new has no parts.
+    """
+
+    alias: str
+    uid: str
+    url: str
+    branch: str
+    head: str
+    refs: dict[str, ObjectID]
+    objects: int = 0
+    prerequisites: tuple[ObjectID, ...] = ()
+    parts: tuple[Part, ...] = ()
+
+    @property
+    def size(self) -> int:
+        """The bytes of all parts."""
+        return sum(part.size for part in self.parts)
+
+
+@dataclass(frozen=True)
+class Stamp:
+    """Which export: an id, and when it was made."""
+
+    id: str
+    created: str
+
+    def __str__(self) -> str:
+        return f"{self.id} of {self.created}"
+
+
+@dataclass(frozen=True)
+class Failed:
+    """A repository that should be in an export and is not, and why."""
+
+    alias: str
+    uid: str
+    problem: str
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """A whole export; ``since`` is the one that it is an increment to."""
+
+    stamp: Stamp
+    since: Stamp | None
+    repositories: tuple[Held, ...]
+    failed: tuple[Failed, ...] = ()
+    generator: str = field(default="", compare=False)
+
+    def find(self, uid: str) -> Held | None:
+        """The repository with a UID, or None."""
+        return next((held for held in self.repositories if held.uid == uid), None)
+
+    def encode(self) -> bytes:
+        """The bytes of the file."""
+        value: dict[str, Any] = {"format": FORMAT, "version": VERSION, "generator": self.generator}
+        value |= {"id": self.stamp.id, "created": self.stamp.created}
+        value["since"] = asdict(self.since) if self.since else None
+        value["repositories"] = [_plain(held) for held in self.repositories]
+        value["failed"] = [asdict(failed) for failed in self.failed]
+        return orjson.dumps(value, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
+
+
+def _plain(held: Held) -> dict[str, Any]:
+    names = {name.encode("utf-8", "surrogateescape"): oid for name, oid in held.refs.items()}
+    return {**asdict(held), "refs": {_quoted(name): names[name] for name in sorted(names)}}
+
+
+def _quoted(name: bytes) -> str:
+    """A ref as JSON can hold it: bytes that are no UTF-8, and ``%``, become ``%XX``."""
+    text = name.replace(b"%", b"%25").decode("utf-8", "surrogateescape")
+    return "".join(f"%{ord(c) - 0xDC00:02X}" if "\udc80" <= c <= "\udcff" else c for c in text)
+
+
+def _unquoted(text: str) -> str:
+    head, *rest = text.encode("utf-8").split(b"%")
+    data = head + b"".join(bytes.fromhex(part[:2].decode()) + part[2:] for part in rest)
+    return data.decode("utf-8", "surrogateescape")
+
+
+def new_stamp(now: datetime) -> Stamp:
+    """A fresh stamp."""
+    return Stamp(os.urandom(4).hex(), now.astimezone(timezone.utc).strftime(_TIME))
+
+
+def age_days(stamp: Stamp, now: datetime) -> float:
+    """How many days ago an export was made."""
+    return (now - _time(stamp.created)).total_seconds() / 86400
+
+
+def _time(text: str) -> datetime:
+    return datetime.strptime(text, _TIME).replace(tzinfo=timezone.utc)
+
+
+# -- reading ----------------------------------------------------------------------------------
+
+
+def decode(data: bytes, where: str) -> Manifest:
+    """The manifest that bytes hold; raises Damaged, or Unsupported for a later version."""
+    try:
+        value = orjson.loads(data)
+        if value["format"] != FORMAT:
+            raise ValueError(f"it is a {value['format']!r}")
+        if value["version"] != VERSION:
+            raise Unsupported(
+                f"{where} has version {value['version']!r}, made by {value['generator']!r}",
+                "import it with a later cmgit",
+            )
+        manifest = _manifest(value)
+        _check_distinct(manifest)
+        return manifest
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise Damaged(f"{where} is no manifest of an export: {error}") from None
+
+
+def _manifest(value: dict[str, Any]) -> Manifest:
+    return Manifest(
+        _stamp(value),
+        _stamp(value["since"]) if value["since"] is not None else None,
+        tuple(_held(item) for item in value["repositories"]),
+        tuple(Failed(str(f["alias"]), str(f["uid"]), str(f["problem"])) for f in value["failed"]),
+        str(value["generator"]),
+    )
+
+
+def _stamp(value: dict[str, Any]) -> Stamp:
+    _time(value["created"])
+    if not isinstance(value["id"], str) or not value["id"].isalnum():
+        raise ValueError(f"id {value['id']!r}")
+    return Stamp(value["id"], value["created"])
+
+
+def _held(item: dict[str, Any]) -> Held:
+    problem = alias_problem(item["alias"])
+    if problem:
+        raise ValueError(f"alias {item['alias']!r}: {problem}")
+    if not is_uid(item["uid"]):
+        raise ValueError(f"uid {item['uid']!r}")
+    refs = {_unquoted(name): _oid(oid) for name, oid in item["refs"].items()}
+    head = str(item["head"])
+    for name in [*refs, *filter(None, [head])]:
+        if not is_ref(name) or name == HEAD:
+            raise ValueError(f"ref {name!r}")
+    return Held(
+        item["alias"], item["uid"], str(item["url"]), str(item["branch"]), head, refs,
+        int(item["objects"]), tuple(_oid(oid) for oid in item["prerequisites"]),
+        tuple(_part(part) for part in item["parts"]),
+    )  # fmt: skip
+
+
+def _oid(value: str) -> ObjectID:
+    if not is_id(value):
+        raise ValueError(f"object id {value!r}")
+    return ObjectID(value)
+
+
+def _part(item: dict[str, Any]) -> Part:
+    directory, _, name = str(item["file"]).partition("/")
+    if directory != BUNDLES or alias_problem(name):
+        raise ValueError(f"file {item['file']!r}")
+    if len(bytes.fromhex(item["sha256"])) != 32:
+        raise ValueError(f"sha256 {item['sha256']!r}")
+    return Part(item["file"], int(item["size"]), item["sha256"])
+
+
+def _check_distinct(manifest: Manifest) -> None:
+    for values in (
+        [held.uid for held in manifest.repositories],
+        [held.alias.casefold() for held in manifest.repositories],
+        [part.file for held in manifest.repositories for part in held.parts],
+    ):
+        twice = [value for value, count in Counter(values).items() if count > 1]
+        if twice:
+            raise ValueError(f"{twice[0]!r} is there twice")
+
+
+# -- the files --------------------------------------------------------------------------------
+
+
+def sums(manifest: Manifest, data: bytes, signature: bytes | None) -> bytes:
+    """The bytes of SHA256SUMS: every other file of the export, as ``sha256sum`` writes it."""
+    lines = [(part.file, part.sha256) for held in manifest.repositories for part in held.parts]
+    lines.append((MANIFEST, hashlib.sha256(data).hexdigest()))
+    if signature is not None:
+        lines.append((SIGNATURE, hashlib.sha256(signature).hexdigest()))
+    return "".join(f"{sha256}  {file}\n" for file, sha256 in sorted(lines)).encode()
+
+
+@dataclass(frozen=True)
+class Export:
+    """An export on a disk: its directory, its manifest, and the bytes that were signed."""
+
+    directory: str
+    manifest: Manifest
+    data: bytes = field(repr=False)
+    signature: bytes | None = field(repr=False)
+
+
+def read_export(directory: str) -> Export:
+    """The export in a directory, its manifest checked against SHA256SUMS, its parts not yet.
+
+    Raises NotFound and Damaged.
+    """
+    where = os.path.join(directory, MANIFEST)
+    data = _read(where)
+    if data is None:
+        raise NotFound(f"{where} is missing: {directory} is no export, or not all of one")
+    signature = _read(os.path.join(directory, SIGNATURE))
+    listed = _read(os.path.join(directory, SUMS))
+    if listed is None:
+        raise NotFound(f"{os.path.join(directory, SUMS)} is missing")
+    own = f"{hashlib.sha256(data).hexdigest()}  {MANIFEST}\n".encode()
+    if own not in listed:
+        raise Damaged(f"{where} or {SUMS} is not as it was written: its SHA-256 differs")
+    manifest = decode(data, where)
+    if listed != sums(manifest, data, signature):
+        raise Damaged(_difference(directory, listed, sums(manifest, data, signature), signature))
+    return Export(directory, manifest, data, signature)
+
+
+def _difference(directory: str, listed: bytes, wanted: bytes, signature: bytes | None) -> str:
+    where = os.path.join(directory, SIGNATURE)
+    if SIGNATURE.encode() in listed and signature is None:
+        return f"{where} is missing"
+    lines = set(listed.splitlines()) ^ set(wanted.splitlines())
+    if all(line.endswith(SIGNATURE.encode()) for line in lines):
+        return f"{where} is not as it was written: its SHA-256 differs"
+    return f"{os.path.join(directory, SUMS)} does not say what the manifest says"
+
+
+def _read(path: str) -> bytes | None:
+    try:
+        with open(path, "rb") as file:
+            return file.read()
+    except FileNotFoundError:
+        return None
+
+
+def find_exports(path: str) -> list[str]:
+    """The directories of exports at a path: itself, or those in it. Raises NotFound."""
+    if not os.path.isdir(path):
+        raise NotFound(f"{path} is no directory")
+    if os.path.exists(os.path.join(path, MANIFEST)) or os.path.exists(os.path.join(path, SUMS)):
+        return [path]
+    found = [
+        os.path.join(path, name) for name in sorted(os.listdir(path)) if _is_export(path, name)
+    ]
+    if not found:
+        raise NotFound(f"no export in {path}", "'cmgit mirror export --to=DIR' writes one")
+    return found
+
+
+def _is_export(path: str, name: str) -> bool:
+    place = os.path.join(path, name)
+    inside = set(os.listdir(place)) if os.path.isdir(place) and name[:1] != "." else set()
+    return bool(inside & {MANIFEST, SUMS, BUNDLES})
+
+
+def in_order(exports: Iterable[Export]) -> list[Export]:
+    """Exports so that an increment comes after what it is an increment to, else by time."""
+    todo = sorted(exports, key=lambda e: (e.manifest.stamp.created, e.manifest.stamp.id))
+    return list(_chained(todo))
+
+
+def _chained(todo: list[Export]) -> Iterator[Export]:
+    while todo:
+        waiting = {export.manifest.stamp.id for export in todo}
+        ready = next(
+            (e for e in todo if e.manifest.since is None or e.manifest.since.id not in waiting),
+            todo[0],
+        )
+        todo.remove(ready)
+        yield ready

@@ -1,0 +1,62 @@
+"""Many repositories at once: what is told of each, and the threads that work on them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass
+from typing import TypeVar
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+JOBS = min(8, 2 * (os.cpu_count() or 1))
+
+
+@dataclass(frozen=True)
+class Step:
+    """What happened to one repository: its name, a state, how many objects and bytes, and what is
+    wrong or worth knowing."""
+
+    repository: str
+    state: str
+    objects: int = 0
+    bytes: int = 0
+    problem: str = ""
+
+    def __str__(self) -> str:
+        counted = f": {self.objects} objects, {size(self.bytes)}" if self.bytes else ""
+        return f"{self.repository}: {self.state}{counted}" + (self.problem and f": {self.problem}")
+
+
+Tell = Callable[[Step], None]
+
+
+def silent(step: Step) -> None:
+    """Tell nobody."""
+
+
+def size(count: int) -> str:
+    """A number of bytes for people."""
+    value, units = float(count), iter(("kB", "MB", "GB", "TB"))
+    unit = "B"
+    while value >= 1000 and (unit := next(units, "")):
+        value /= 1000
+    return f"{value:.1f} {unit}" if count >= 1000 else f"{count} B"
+
+
+def in_parallel(
+    items: Sequence[T], work: Callable[[T], tuple[R, Step]], jobs: int, tell: Tell
+) -> list[R]:
+    """What the work makes of each item, in their order, in so many threads; each step is told as
+    soon as it is made. An error ends it all: what has not begun does not begin."""
+    with ThreadPoolExecutor(max_workers=max(1, jobs)) as pool:
+        futures = [pool.submit(work, item) for item in items]
+        try:
+            for future in as_completed(futures):
+                tell(future.result()[1])
+        except BaseException:
+            pool.shutdown(wait=True, cancel_futures=True)
+            raise
+    return [future.result()[0] for future in futures]

@@ -1,0 +1,107 @@
+"""Signatures of manifests: who signed, who may, and where that is written."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from cmgit.errors import CmgitError, Damaged, NotFound, Untrusted, UsageError
+from cmgit.mirror.signatures import sign, verify
+
+from .world import World, change_manifest
+
+pytestmark = pytest.mark.skipif(not shutil.which("ssh-keygen"), reason="ssh-keygen is not here")
+
+
+def make_key(directory: Path, name: str) -> tuple[Path, str]:
+    """A key, and its line in a file of allowed signers."""
+    path = directory / name
+    command = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", name, "-f", str(path)]
+    subprocess.run(command, check=True)
+    return path, f"{name}@example.org {path.with_suffix('.pub').read_text()}"
+
+
+def test_signed_exports(world: World) -> None:
+    """By one who may: taken. By another, by nobody, changed since: refused by name."""
+    ann, line = make_key(world.top, "ann")
+    eve, _ = make_key(world.top, "eve")
+    signers = world.top / "allowed"
+    signers.write_text(line)
+    world.add("one")
+    by_ann, by_eve, unsigned = (world.export(key=k) for k in (str(ann), str(eve), ""))
+    with pytest.raises(Untrusted, match=f"{by_eve.directory}: its signer is nobody that"):
+        world.take(by_eve.directory, signers=str(signers))
+    with pytest.raises(Untrusted, match="it is not signed, and a signature is required"):
+        world.take(unsigned.directory, signers=str(signers))
+    bundle = world.top / "x.bundle"
+    bundle.write_bytes(b"# v2 git bundle\n")
+    with pytest.raises(Untrusted, match="a bundle has no signature"):
+        world.take(bundle, name="x", signers=str(signers))
+    world.take(by_ann.directory, signers=str(signers))
+    assert world.same("one")
+    change_manifest(by_ann, lambda value: value.update(generator="somebody"))
+    with pytest.raises(Untrusted, match="its signature is not right"):
+        world.take(by_ann.directory, signers=str(signers))
+    os.unlink(Path(by_ann.directory, "manifest.json.sig"))
+    with pytest.raises(Damaged, match=r"manifest.json.sig is missing"):
+        world.take(by_ann.directory)
+
+
+def test_the_home_may_require_signatures(world: World) -> None:
+    """By a file allowed_signers; nobody has to think of it then."""
+    ann, line = make_key(world.top, "ann")
+    world.add("one")
+    unsigned = world.export()
+    Path(world.there.home, "allowed_signers").write_text(line)
+    with pytest.raises(Untrusted, match="it is not signed"):
+        world.take(unsigned.directory)
+    world.take(world.export(key=str(ann)).directory)
+    assert world.same("one")
+
+
+def test_signers_are_kept_elsewhere(world: World) -> None:
+    """A file in a repository or in the export could allow anybody."""
+    ann, line = make_key(world.top, "ann")
+    world.add("one")
+    export = world.export(key=str(ann))
+    inside = [Path(export.directory, "allowed"), Path(world.there.home, "local", "allowed")]
+    for path in inside:
+        path.write_text(line)
+        with pytest.raises(UsageError, match="could allow himself"):
+            world.take(export.directory, signers=str(path))
+        path.unlink()
+    with pytest.raises(UsageError, match="is missing: nobody is allowed"):
+        world.take(export.directory, signers=str(world.top / "none"))
+
+
+def test_a_signature_for_something_else(tmp_path: Path) -> None:
+    """A signature in another namespace, or of a time when the key was not valid, is none."""
+    key, line = make_key(tmp_path, "ann")
+    file, signers = tmp_path / "file", tmp_path / "allowed"
+    file.write_text("text")
+    sign(str(file), str(key))
+    signers.write_text(line)
+    assert verify(b"text", f"{file}.sig", str(signers)) == "ann@example.org"
+    with pytest.raises(Untrusted, match="not right"):
+        verify(b"text", f"{file}.sig", str(signers), namespace="git")
+    name, rest = line.split(" ", 1)
+    signers.write_text(f'{name} valid-before="20200101" {rest}')
+    with pytest.raises(Untrusted):
+        verify(b"text", f"{file}.sig", str(signers))
+
+
+def test_keys_that_do_not_sign(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No key, something that is none, no program."""
+    file = tmp_path / "file"
+    file.write_text("text")
+    with pytest.raises(NotFound, match="no key to sign with"):
+        sign(str(file), str(tmp_path / "none"))
+    with pytest.raises(CmgitError, match="ssh-keygen does not sign with"):
+        sign(str(file), str(file))
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(CmgitError, match="signatures need ssh-keygen"):
+        sign(str(file), str(file))

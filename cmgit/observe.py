@@ -11,9 +11,8 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import closing
 from functools import partial
-from itertools import chain, islice
+from itertools import islice
 
 from .errors import Busy, CmgitError, Damaged, MetaError
 from .index.manifest import RepositoryState
@@ -26,7 +25,7 @@ from .repository import Repository
 from .scan import Raw, disk_artifact, entry_artifact, read_artifact, record_of, scan_disk
 from .store.git import GitRepository
 from .store.objects import Tree, TreeEntry
-from .store.trees import changed, lookup, subtree
+from .store.trees import Difference, changed, lookup, subtree
 
 Report = Callable[[str], None]
 Changes = dict[str, Record | None]  # by path in the repository; None where nothing is any more
@@ -140,7 +139,8 @@ class Observer:
         if repository.worktree is not None:
             found = self._read(self._disk(repository, prefix, tree).items())
         else:
-            found = self._committed(git, prefix, tree)
+            trees = _tree_id(git, state.tree, prefix), _tree_id(git, tree, prefix)
+            found = self._committed(prefix, changed(git.objects, *trees, 2))
         state.prefix, state.commit, state.tree = prefix, head.commit or "", tree
         state.problem = ""
         self._take(found)
@@ -176,16 +176,15 @@ class Observer:
             for path, raw in touched.items()
         }
 
-    def _committed(self, git: GitRepository, prefix: str, tree: str) -> Iterator[Found]:
-        """What a bare repository holds where its tree is not as it was; many are read at once."""
-        before, after = _tree_id(git, self.state.tree, prefix), _tree_id(git, tree, prefix)
-        entries = (
-            (f"{prefix}/{path}" if prefix else path, entry)
-            for path, _, entry in changed(git.objects, before, after, 2)
-        )
+    def _committed(self, prefix: str, changes: Iterable[Difference]) -> Iterator[Found]:
+        """What a bare repository holds where its tree changed; of much, parts are read at once."""
+        entries = ((f"{prefix}/{path}" if prefix else path, entry) for path, _, entry in changes)
         parts = iter(lambda: list(islice(entries, _PART)), [])
         work = partial(_read_part, self.entry)
-        return chain.from_iterable(spread(self._jobs, work, parts, _PARTS))
+        for found in spread(self._jobs, work, parts, _PARTS):
+            if isinstance(found, str):
+                raise Damaged(found)
+            yield from found
 
     def _read(self, raws: Iterable[tuple[str, Raw | None]]) -> Iterator[Found]:
         return (_record(path, raw, self.entry.alias) for path, raw in raws)
@@ -207,14 +206,18 @@ def observed(work: tuple[Observer, bool]) -> Observer:
     return observer
 
 
-def _read_part(entry: Entry, part: list[tuple[str, TreeEntry | None]]) -> list[Found]:
-    """What is at some places of the tree of a bare repository."""
+def _read_part(entry: Entry, part: list[tuple[str, TreeEntry | None]]) -> list[Found] | str:
+    """What is at some places of the tree of a bare repository, or why it cannot be read."""
     git = GitRepository.open(entry.path)
-    with closing(git):
+    try:
         return [
             _record(path, entry_artifact(git.objects, path, found), entry.alias)
             for path, found in part
         ]
+    except CmgitError as error:  # not itself: its traceback holds what close has to free
+        return str(error)
+    finally:
+        git.close()
 
 
 def _record(path: str, raw: Raw | None, alias: str) -> Found:

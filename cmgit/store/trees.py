@@ -20,6 +20,9 @@ Edits = Mapping[str, TreeEntry | None]
 """What each path shall be: a blob, a whole tree, or None for gone."""
 
 
+Difference = tuple[str, TreeEntry | None, TreeEntry | None]  # a path, what was there, what is
+
+
 def lookup(store: ObjectStore, root: ObjectID | str, path: str) -> TreeEntry | None:
     """The entry at a path, the root itself for an empty one; None when there is nothing."""
     if not root:
@@ -54,7 +57,7 @@ def walk(
 
 def changed(
     store: ObjectStore, old: ObjectID | str, new: ObjectID | str, depth: int, prefix: str = ""
-) -> Iterator[tuple[str, TreeEntry | None, TreeEntry | None]]:
+) -> Iterator[Difference]:
     """Paths at a depth whose entries differ between two trees: ``(path, old, new)``.
 
     Subtrees with equal ids are not read, entries that are the same not parsed. What stands above the depth and is no tree is left out.

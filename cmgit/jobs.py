@@ -11,6 +11,8 @@ from typing import TypeVar
 T = TypeVar("T")
 R = TypeVar("R")
 
+_AHEAD = 4  # batches for each process
+
 
 def spread(
     jobs: int, work: Callable[[T], R], items: Iterable[T], least: int, together: int = 1
@@ -28,15 +30,26 @@ def spread(
         yield from map(work, first)
         yield from map(work, items)
         return
-    from concurrent.futures import ProcessPoolExecutor
+    from collections import deque
+    from concurrent.futures import Future, ProcessPoolExecutor
     from itertools import chain
     from multiprocessing import get_context
 
     pool = ProcessPoolExecutor(jobs, get_context("spawn"), _begin)
     try:
-        yield from pool.map(work, chain(first, items), chunksize=together)
+        some, waiting = chain(first, items), deque[Future[list[R]]]()
+        while batch := list(islice(some, together)):
+            waiting.append(pool.submit(_each, work, batch))
+            if len(waiting) > _AHEAD * jobs:  # no more than so many are held in memory
+                yield from waiting.popleft().result()
+        while waiting:
+            yield from waiting.popleft().result()
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _each(work: Callable[[T], R], items: list[T]) -> list[R]:
+    return [work(item) for item in items]
 
 
 def _begin() -> None:

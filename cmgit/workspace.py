@@ -32,6 +32,7 @@ from .errors import (
 )
 from .home import default_home
 from .index import roaring
+from .index.facets import KINDS, count_by, tags_of
 from .index.lookup import (
     BUILT_IN_AUTOMATIONS,
     PENDING,
@@ -136,10 +137,7 @@ class Workspace:
         date: the database as it was. With ``text`` they are those that :meth:`search` finds, best
         first. Raises AutomationNotFound for an automation nobody knows.
         """
-        if isinstance(automation, Query):
-            query = automation
-        else:
-            query = Query.parse(automation, artifact, tags, repo)
+        query = _query(automation, artifact, tags, repo)
         if text:
             if at:
                 raise UsageError("text is searched as it is now only", "leave out --at or --text")
@@ -147,6 +145,57 @@ class Workspace:
         if not at:
             return self.ask(lambda index: self._found(index, query, limit))
         return self._found_at(query, at)[:limit]
+
+    def count(
+        self,
+        automation: str | Query = "",
+        artifact: str = "",
+        tags: str | Iterable[str] = (),
+        repo: str = "",
+    ) -> int:
+        """How many artifacts match; the words are those of :meth:`find`, and so are the errors."""
+        query = _query(automation, artifact, tags, repo)
+        return self._ask_about(query, lambda index: len(index.find(query)))
+
+    def count_by(
+        self,
+        kind: str,
+        automation: str | Query = "",
+        artifact: str = "",
+        tags: str | Iterable[str] = (),
+        repo: str = "",
+        limit: int | None = None,
+    ) -> dict[str, int]:
+        """How many of them have each ``tag``, are in each ``repo``, or of each ``automation``, by
+        the words that name it: the most frequent first, then by name; at most so many.
+
+        Raises UsageError for another kind, and what :meth:`find` raises.
+        """
+        if kind not in KINDS:
+            raise UsageError(f"cannot count by {kind!r}", f"count by one of {', '.join(KINDS)}")
+        query = _query(automation, artifact, tags, repo)
+        return dict(self._ask_about(query, lambda index: count_by(index, query, kind, limit)))
+
+    def tags(
+        self,
+        automation: str | Query = "",
+        tags: str | Iterable[str] = (),
+        repo: str = "",
+        limit: int | None = None,
+        own: bool = False,
+    ) -> dict[str, int]:
+        """The tags by which what matches can be narrowed, with how many have each: the most
+        frequent first, then by name. Those that were asked for, which all have, only with ``own``.
+        """
+        query = _query(automation, "", tags, repo)
+        return dict(self._ask_about(query, lambda index: tags_of(index, query, limit, own)))
+
+    def _ask_about(self, query: Query, question: Callable[[Index], T]) -> T:
+        def checked(index: Index) -> T:
+            self._check(index, query)
+            return question(index)
+
+        return self.ask(checked)
 
     def search(self, query: Query, text: str, limit: int | None = None) -> list[Ranked]:
         """The artifacts of a query whose alias, tags, name, description or README have all words
@@ -156,13 +205,14 @@ class Workspace:
         """
         try:
             from .text.ranked import Ranked
-            from .text.update import search
+            from .text.update import Updater
         except ModuleNotFoundError as error:
             if error.name != "tantivy":
                 raise
             raise CmgitError("text search needs tantivy", "pip install tantivy") from None
-        self._check(self.index(), query)
-        matches = search(self.home, self.index, query, text, limit, self.report)
+        texts = Updater(self.home, self.index, self.report, self.jobs)
+        self.ask(lambda index: self._check(index, query))
+        matches = self.ask(lambda _: texts.find(query, text, limit))
         if matches.partial:
             self.report("warning: no artifact has all of these words; these have some of them")
         return [Ranked.from_match(match) for match in matches]
@@ -441,6 +491,12 @@ class Workspace:
         from .repositories import pull
 
         return pull(self, name, **options)
+
+
+def _query(automation: str | Query, artifact: str, tags: str | Iterable[str], repo: str) -> Query:
+    if isinstance(automation, Query):
+        return automation
+    return Query.parse(automation, artifact, tags, repo)
 
 
 def warnings_of(index: Index, repo: Name = ANY) -> list[str]:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import tantivy
 from tantivy.tantivy import __version__
 
+from .state import DamagedText
 from .words import PLAIN, PREFIX, Piece, composed
 
 TYPE_CHECKING = False
@@ -25,10 +26,6 @@ _TOKENS = rf"[{_CJK}]|[[\p{{L}}\p{{M}}]--[{_CJK}]]+|\p{{N}}+"
 _MANY_WORDS = 200  # a beginning of more words than these does not weigh them
 
 _MUST, _SHOULD, _MUST_NOT = tantivy.Occur.Must, tantivy.Occur.Should, tantivy.Occur.MustNot
-
-
-class DamagedText(Exception):
-    """The text index is missing, cut, changed or of another version; it has to be built anew."""
 
 
 def damage(error: BaseException) -> DamagedText:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 
 from ..index.pages import DamagedIndex
-from ..index.record import decode, digest, unsealed
 from ..index.watch import read_watch, unchanged
 from ..names import Name
 from ..query import Query
-from .engine import VERSION, DamagedText, Engine, Filters, Found
+from .engine import VERSION, Engine, Filters, Found
 from .snippet import Snippet, snippet
+from .state import ENGINE, DamagedText, generation, generations, identity, read_state
 from .terms import automation_term, key, repository_term, tag_term
 from .words import PLAIN, parse_text
 
@@ -20,12 +20,8 @@ if TYPE_CHECKING:
     from typing import Any
 
     from ..index.lookup import Hit, Index
-    from ..index.manifest import Manifest
     from ..index.record import Record
 
-FORMAT = 1
-DIRECTORY = f"text-v{FORMAT}"
-STATE, ENGINE = "state", "tantivy"
 FEW = 5_000  # artifacts that a query names, to be looked for by their keys
 _TRIES = 3
 
@@ -52,38 +48,6 @@ class Matches(list["Match"]):
     partial = False
 
 
-def generations(home: str) -> list[int]:
-    """The numbers of the text indexes of a home, newest first."""
-    try:
-        names = os.listdir(os.path.join(home, DIRECTORY))
-    except OSError:
-        return []
-    return sorted((int(name) for name in names if name.isdecimal()), reverse=True)
-
-
-def generation(home: str, number: int) -> str:
-    """Where the text index of a number is."""
-    return os.path.join(home, DIRECTORY, str(number))
-
-
-def identity(manifest: Manifest) -> str:
-    """What tells one state of the index from another."""
-    segments = [f"{state.name} {state.live}" for state in manifest.segments]
-    return f"{manifest.number} {digest(' '.join([manifest.registry, *segments]).encode())}"
-
-
-def read_state(directory: str) -> dict[str, Any]:
-    """What a text index was made from; raises DamagedText."""
-    try:
-        with open(os.path.join(directory, STATE), "rb") as file:
-            state: dict[str, Any] = decode(unsealed(file.read()).decode())
-    except (OSError, ValueError) as error:
-        raise DamagedText(f"{directory}/{STATE}: {error}") from None
-    if state["engine"] != VERSION:
-        raise DamagedText(f"{directory} has {state['engine']} of tantivy")
-    return state
-
-
 def open_text(home: str, index: Index) -> TextIndex | None:
     """The text index of a home, or None when it is missing, damaged or not true of this index.
 
@@ -103,7 +67,7 @@ def open_text(home: str, index: Index) -> TextIndex | None:
 
 
 def _open(directory: str, index: Index) -> TextIndex | None:
-    state = read_state(directory)
+    state = read_state(directory, VERSION)
     if state["index"] != identity(index.manifest):
         return None
     if state["watch"] and not unchanged(read_watch(os.path.join(directory, state["watch"]))):

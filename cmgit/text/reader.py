@@ -12,8 +12,9 @@ import stat
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import closing
-from itertools import groupby
+from itertools import groupby, islice
 from operator import itemgetter
+from typing import NamedTuple
 
 from ..errors import CmgitError, Damaged
 from ..index.manifest import RepositoryState
@@ -27,37 +28,63 @@ from .document import MAX_README_BYTES, Document, Sources, document
 READMES = ("readme.md", "readme.rst", "readme.txt", "readme")  # the first, in any case, counts
 
 Numbered = tuple[int, Record]  # a record with its repository's number
+_TOGETHER = 200  # records of a job
 
 
-class Reader:
-    """Makes documents out of records; ``watched`` are the signatures of what was on a disk."""
+class Job(NamedTuple):
+    """Records of one repository, to be read; ``number``, ``path`` and ``alias`` are its own."""
 
-    def __init__(self, states: Iterable[RepositoryState]) -> None:
+    number: int
+    path: str
+    alias: str
+    records: list[Record]
+
+
+class Texts(NamedTuple):
+    """The documents that were read, and the signatures of what was on a disk."""
+
+    documents: list[Document]
+    watched: dict[str, Signature]
+
+
+def jobs_of(states: Iterable[RepositoryState], records: Iterable[Numbered]) -> Iterator[Job]:
+    """The jobs of reading records; those of one repository should come together."""
+    known = {state.number: state for state in states}
+    for number, group in groupby(records, key=itemgetter(0)):
+        state = known[number]
+        while some := [record for _, record in islice(group, _TOGETHER)]:
+            yield Job(number, state.path, state.alias, some)
+
+
+def read(job: Job) -> Texts:
+    """Do a job. Of what cannot be read, the document says what the record does."""
+    try:
+        repository = Repository.open(job.path, job.alias)
+    except CmgitError:
+        return Texts([document(job.number, record, Sources()) for record in job.records], {})
+    with closing(repository.git):
+        reader = _Reader(repository)
+        documents = [document(job.number, record, reader.sources(record)) for record in job.records]
+    return Texts(documents, reader.watched)
+
+
+class _Reader:
+    """Reads the files of artifacts of one repository; ``watched`` are signatures of READMEs."""
+
+    def __init__(self, repository: Repository) -> None:
         self.watched: dict[str, Signature] = {}
-        self._states = {state.number: state for state in states}
+        self._repository = repository
         self._waited = False
 
-    def documents(self, records: Iterable[Numbered]) -> Iterator[Document]:
-        """The documents of records; those of one repository should come together."""
-        for number, group in groupby(records, key=itemgetter(0)):
-            state = self._states[number]
-            try:
-                repository = Repository.open(state.path, state.alias)
-            except CmgitError:
-                yield from (document(number, record, Sources()) for _, record in group)
-                continue
-            with closing(repository.git):
-                for _, record in group:
-                    yield document(number, record, self._sources(repository, record))
-
-    def _sources(self, repository: Repository, record: Record) -> Sources:
-        objects, tree = repository.git.objects, record["tree"]
-        if repository.working:
-            found = self._of_disk(place_of(repository.git.path, record["path"]))
+    def sources(self, record: Record) -> Sources:
+        """The files of an artifact; none when they cannot be read."""
+        git, tree = self._repository.git, record["tree"]
+        if self._repository.working:
+            found = self._of_disk(place_of(git.path, record["path"]))
             if found.metas or not tree:
                 return found
         try:
-            return of_tree(objects, tree)
+            return of_tree(git.objects, tree)
         except Damaged:
             return Sources()
 
@@ -68,7 +95,7 @@ class Reader:
         except OSError:
             return Sources()
         metas = {
-            name: _read(os.path.join(place, name), MAX_META_BYTES)
+            name: _beginning(os.path.join(place, name), MAX_META_BYTES)
             for name in chosen_files(set(names))
         }
         name = readme_of(names)
@@ -76,7 +103,7 @@ class Reader:
             return Sources(metas)
         file = os.path.join(place, name)
         self.watched[file] = self._steady(file)
-        return Sources(metas, _read(file, MAX_README_BYTES))
+        return Sources(metas, _beginning(file, MAX_README_BYTES))
 
     def _steady(self, path: str) -> Signature:
         """The signature of a path, UNSURE when it is too young to show any later change."""
@@ -111,7 +138,7 @@ def of_tree(objects: ObjectStore, tree: str) -> Sources:
     return Sources(metas, read_blob(objects, files[name].oid) if name else b"")
 
 
-def _read(path: str, limit: int) -> bytes:
+def _beginning(path: str, limit: int) -> bytes:
     """The beginning of a file; nothing of a link, or of what cannot be read."""
     try:
         if not stat.S_ISREG(os.lstat(path).st_mode):  # opening a pipe would wait for ever

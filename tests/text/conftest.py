@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from cmgit.text.lookup import TextIndex
-from cmgit.text.update import fresh_text
+from cmgit.text.update import Updater
 from cmgit.workspace import Workspace
 
 
 def text_index(workspace: Workspace) -> TextIndex:
     """The text index of a workspace, up to date."""
-    return fresh_text(workspace.home, workspace.index, workspace.report)
+    return Updater(workspace.home, workspace.index, workspace.report, workspace.jobs).fresh()
 
 
 def ask(workspace: Workspace, text: str, *words: str, **options: str) -> list[str]:

@@ -14,7 +14,8 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from cmgit.query import Query
-from cmgit.text.lookup import DIRECTORY, STATE, generation, generations, open_text
+from cmgit.text.lookup import open_text
+from cmgit.text.state import DIRECTORY, STATE, generation, generations
 from cmgit.workspace import Workspace
 from tests.conftest import Git, MakeRepo, Put
 from tests.test_bad_input import WITHOUT_POWERS, as_reader
@@ -152,11 +153,11 @@ def test_damage(
 
 def test_another_version(workspace: Workspace, put: Put, monkeypatch: pytest.MonkeyPatch) -> None:
     """What another tantivy wrote is not read."""
-    from cmgit.text import lookup, update
+    from cmgit.text import build, lookup
 
     put("a", 1, readme="text")
     assert ask(workspace, "text") == ["a"]
-    for module in (lookup, update):
+    for module in (lookup, build):
         monkeypatch.setattr(module, "VERSION", "index_format v0")
     assert open_text(workspace.home, workspace.index()) is None
     assert ask(workspace, "text") == ["a"]
@@ -224,3 +225,15 @@ def test_a_home_that_cannot_be_written(
     assert newest(workspace) == before
     workspace.index()
     assert [readable("text"), readable("other")] == [["b"], ["a"]]
+
+
+def test_read_by_several_processes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They read the same as one does."""
+    from cmgit.text import build, reader
+
+    world = World(tmp_path, 1)
+    alone = content(world.workspace)
+    monkeypatch.setattr(build, "_MANY_JOBS", 2)
+    monkeypatch.setattr(reader, "_TOGETHER", 1)
+    world.workspace.jobs = 2
+    assert fresh_content(world.workspace) == alone

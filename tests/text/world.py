@@ -12,7 +12,7 @@ from cmgit.errors import CmgitError
 from cmgit.index.manifest import DIRECTORY as INDEX
 from cmgit.names import Name
 from cmgit.query import Query
-from cmgit.text.lookup import DIRECTORY
+from cmgit.text.state import DIRECTORY
 from cmgit.workspace import Workspace
 from tests.conftest import meta_of, put_into, run_git, uid_of, write_files
 from tests.text.conftest import text_index

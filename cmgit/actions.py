@@ -7,6 +7,7 @@ and the flags. The answer has ``return`` (0 is success) and, on failure, ``error
 from __future__ import annotations
 
 from base64 import b64encode
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict
@@ -18,6 +19,7 @@ from . import artifacts, check, history, removed, repositories, transfer
 from .artifact import Artifact
 from .errors import ActionNotFound, AutomationNotFound, CmgitError, NotFound, UsageError
 from .grammar import Input, parse_words
+from .index.facets import most_frequent
 from .names import parse_object
 from .query import Query
 from .store.objects import ObjectID
@@ -189,6 +191,8 @@ SORT_KEYS = ("alias", "uid", "automation_alias", "repo", "path")
 
 
 def _find(workspace: Workspace, given: Input) -> Output:
+    if given.get("by"):
+        return {"list": _listed(_counts(workspace, given, str(given["by"])))}
     sort = str(given.get("sort") or "").replace("-", "_")
     text, limit = str(given.get("text") or ""), _number(given, "limit")
     found = select(workspace, given, text, None if sort else limit)
@@ -199,6 +203,30 @@ def _find(workspace: Workspace, given: Input) -> Output:
             raise UsageError(f"cannot sort by {sort!r}", f"sort by one of {', '.join(SORT_KEYS)}")
         found.sort(key=lambda artifact: str(getattr(artifact, sort)))
     return {"list": found[:limit]}
+
+
+def _counts(workspace: Workspace, given: Input, kind: str) -> dict[str, int]:
+    """How many of the artifacts that an input names there are of each of a kind."""
+    limit = _number(given, "limit")
+    if not any(given.get(key) for key in ("artifacts", "at", "text")):
+        words = [given.get(key) or "" for key in ("automation", "artifact", "tags", "repo")]
+        automation, artifact, tags, repo = words
+        return workspace.count_by(kind, str(automation), str(artifact), tags, str(repo), limit)
+    workspace.count_by(kind, limit=0)  # is there such a kind
+    found = select(workspace, given, str(given.get("text") or ""))
+    count = Counter(name for artifact in found for name in artifact.facets(kind))
+    return dict(most_frequent(count.items())[:limit])
+
+
+def _listed(counts: dict[str, int]) -> list[Output]:
+    return [{"count": count, "name": name} for name, count in counts.items()]
+
+
+def _tags(workspace: Workspace, given: Input) -> Output:
+    words = [given.get(key) or "" for key in ("automation", "tags", "repo")]
+    automation, tags, repo = words
+    limit, own = _number(given, "limit"), bool(given.get("all"))
+    return {"list": _listed(workspace.tags(str(automation), tags, str(repo), limit, own))}
 
 
 def _load(workspace: Workspace, given: Input) -> Output:
@@ -432,7 +460,7 @@ ARTIFACT_ACTIONS: dict[str, Action] = {
     "find": _find, "load": _load, "add": _add, "update": _update, "rm": _remove, "mv": _move,
     "cp": _copy, "info": _info, "save": _save, "print_input": _print_input, "version": _version,
     "where": _where, "log": _log, "diff": _diff, "restore": _restore, "cat": _cat,
-    "reindex": _reindex, "check": _check,
+    "reindex": _reindex, "check": _check, "tags": _tags,
 }  # fmt: skip
 
 REPOSITORY_ACTIONS: dict[str, Action] = {

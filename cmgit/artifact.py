@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from .index.lookup import Hit
+from .names import Name
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,16 @@ class Artifact:
         """CM's identifier: ``automation_alias,automation_uid::alias,uid``."""
         automation = ",".join(filter(None, (self.automation_alias, self.automation_uid)))
         return f"{automation}::{','.join(filter(None, (self.alias, self.uid)))}"
+
+    def facets(self, kind: str) -> tuple[str, ...]:
+        """Where it counts: its tags for ``tag``, what names its ``automation`` or its ``repo``."""
+        if kind == "tag":
+            return self.tags
+        names = {
+            "automation": Name(self.automation_alias, self.automation_uid),
+            "repo": Name(self.repo, self.repo_uid),
+        }
+        return (str(names[kind]),)
 
     def to_dict(self) -> dict[str, Any]:
         """The values that ``find --json`` prints: the artifact's own, then its repository's."""

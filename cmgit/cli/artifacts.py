@@ -11,6 +11,7 @@ from .. import actions, artifacts
 from ..artifact import Artifact
 from ..errors import NotFound, UsageError
 from ..grammar import Input, set_flag
+from ..index.facets import KINDS
 from ..names import ANY, parse_object
 from ..workspace import Workspace
 from . import here
@@ -64,7 +65,7 @@ Free = {"allow_extra_args": True, "ignore_unknown_options": True}
 
 @app.command(
     "find",
-    epilog="Examples: cmgit find script --tags=detect,os; cmgit find '*' --count; "
+    epilog="Examples: cmgit find script --tags=detect,os; cmgit find '*' --count --by=repo; "
     "cmgit find --text='image classification onnx'",
 )
 def find(
@@ -78,6 +79,7 @@ def find(
     at: At = "",
     limit: Annotated[int | None, typer.Option(min=0, help="At most this many.")] = None,
     count: Annotated[bool, typer.Option("--count", help="Only how many there are.")] = False,
+    by: Annotated[str, typer.Option(help=f"Count each: one of {', '.join(KINDS)}.")] = "",
     sort: Annotated[str, typer.Option(help=f"By one of: {', '.join(actions.SORT_KEYS)}.")] = "",
     path: Annotated[bool, typer.Option("--path", help="Print directories, as cm does.")] = False,
     snippets: Annotated[
@@ -94,21 +96,22 @@ def find(
     ] = False,
 ) -> None:
     """Find artifacts (also: search, ls, list). Prints the words that name each."""
-    if automation is None and not text:
+    if automation is None and not (text or by):
         raise UsageError("Missing argument 'AUTOMATION', or --text", "cmgit find '*' finds all")
     workspace = open_workspace()
-    given = _given(automation or "", names, tags=tags, repo=repo, at=at, sort=sort, text=text)
-    best = BEST if text and limit is None and not (count or sort) else None
+    given = _given(
+        automation or "", names, tags=tags, repo=repo, at=at, sort=sort, text=text, by=by
+    )
+    best = BEST if text and limit is None and not (count or sort or by) else None
     given["limit"] = best + 1 if best else limit
     found = actions.run(workspace, {"action": "find", **given})["list"]
     if best and len(found) > best:
         out.note(f"the best {best} are shown; --limit=N shows more")
         del found[best:]
-    _warn_of_unknown_repositories(workspace, [repo and f"{repo.rstrip(':')}:", *(names or [])])
-    warnings = workspace.warnings(parse_object(repo.rstrip(":"))[1] if repo else ANY)
-    for warning in warnings:
-        out.warn(warning)
-    if count:
+    warnings = _warn(workspace, repo, names or [])
+    if by:
+        out.counts(found, json, out_format)
+    elif count:
         out.line(str(len(found)))
     elif out_format == "json":
         out.answer({"return": 0, "list": found})
@@ -124,6 +127,38 @@ def find(
         _ask(workspace, given)
     if strict:
         finish(_strict_code(found, warnings))
+
+
+@app.command(
+    "tags", epilog="Examples: cmgit tags script --limit=20; cmgit tags script --tags=detect"
+)
+def show_tags(
+    automation: Annotated[str, _AUTOMATION] = "",
+    tags: Tags = "",
+    repo: Repo = "",
+    limit: Annotated[int | None, typer.Option(min=0, help="At most this many.")] = None,
+    everything: Annotated[
+        bool, typer.Option("--all", help="Also those asked for, which all have.")
+    ] = False,
+    json: Json = False,
+    out_format: Out = "",
+) -> None:
+    """List the tags by which artifacts can be narrowed: how many have each, the most frequent first."""
+    workspace = open_workspace()
+    given = _given(automation, None, tags=tags, repo=repo, all=everything)
+    given["limit"] = limit
+    found = actions.run(workspace, {"action": "tags", **given})["list"]
+    _warn(workspace, repo, [])
+    out.counts(found, json, out_format)
+
+
+def _warn(workspace: Workspace, repo: str, names: list[str]) -> list[str]:
+    """Say what could not be read, and what is named that is not there; returns the former."""
+    _warn_of_unknown_repositories(workspace, [repo and f"{repo.rstrip(':')}:", *names])
+    warnings = workspace.warnings(parse_object(repo.rstrip(":"))[1] if repo else ANY)
+    for warning in warnings:
+        out.warn(warning)
+    return warnings
 
 
 def _ask(workspace: Workspace, given: Input) -> None:

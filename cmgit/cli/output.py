@@ -79,6 +79,15 @@ class Output:
         """Write a whole return dict as indented JSON (``--out=json``)."""
         self.data(_encode(value, orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
 
+    def counts(self, counts: list[dict[str, Any]], json: bool, out_format: str) -> None:
+        """Write counts with their names: a line each, an object each, or the return dict."""
+        if out_format:
+            self.answer({"return": 0, "list": counts})
+        elif json:
+            self.data(b"".join(_encode(item, orjson.OPT_APPEND_NEWLINE) for item in counts))
+        else:
+            self.lines(f"{item['count']} {item['name']}" for item in counts)
+
     def meta(self, value: dict[str, Any], yaml: bool) -> None:
         """Write a meta description: sorted JSON, or YAML."""
         self.data(dump_yaml(value) if yaml else dump_json(value))

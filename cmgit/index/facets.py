@@ -34,7 +34,7 @@ def count_by(index: Index, query: Query, kind: str, limit: int | None = None) ->
     """How many artifacts of a query there are of each of a kind: ``tag``, or ``repo`` or
     ``automation`` by the words that name them. The most frequent first, then by name."""
     if kind == "tag":
-        return tags(index, query, limit)
+        return tags_of(index, query, limit)
     total: dict[Name, int] = {}
     for segment, numbers in index.find(query).found:
         parts = _automations if kind == "automation" else _repositories
@@ -69,7 +69,7 @@ def _repositories(index: Index, segment: Segment, numbers: Some) -> Iterator[tup
         at = end
 
 
-def tags(index: Index, query: Query, limit: int | None = None, own: bool = True) -> Counts:
+def tags_of(index: Index, query: Query, limit: int | None = None, own: bool = True) -> Counts:
     """The tags of the artifacts of a query with how many have each, the most frequent first, then
     by name; without ``own`` those are left out that the query asks for."""
     parts = [(segment, _tag_counts(segment, some)) for segment, some in index.find(query).found]

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cmgit.index import facets
-from cmgit.index.facets import KINDS, count_by, tags
+from cmgit.index.facets import KINDS, count_by, tags_of
 from cmgit.index.lookup import Index
 from cmgit.index.manifest import Manifest, Repositories
 from cmgit.index.writer import Numbered, bury, order
@@ -53,7 +53,7 @@ def test_the_counts_are_those_of_a_scan(everything: list[Numbered], data: st.Dat
                 for kind in KINDS:
                     assert count_by(index, query, kind, limit) == counted(found, kind)[:limit]
                 others = [pair for pair in counted(found, "tag") if pair[0] not in query.tags]
-                assert tags(index, query, limit, own=False) == others[:limit]
+                assert tags_of(index, query, limit, own=False) == others[:limit]
 
 
 def test_many_artifacts(tmp_path: Path) -> None:
@@ -61,6 +61,6 @@ def test_many_artifacts(tmp_path: Path) -> None:
     few = [(0, record(f"script/{n}", tags=["all", f"t{n % 3}"])) for n in range(1500)]
     many = [(1, record(f"script/{n}", tags=["all", f"u{n}"])) for n in range(1500)]
     index = make_index(str(tmp_path), [few, many])
-    counts = dict(tags(index, Query()))
+    counts = dict(tags_of(index, Query()))
     assert counts.pop("all") == 3000
     assert counts == {f"t{n}": 500 for n in range(3)} | {f"u{n}": 1 for n in range(1500)}

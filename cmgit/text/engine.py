@@ -131,6 +131,13 @@ class Engine:
         except BaseException as error:
             raise damage(error) from None
 
+    def matches(self, query: tantivy.Query) -> int:
+        """How many documents there are; raises DamagedText."""
+        try:
+            return int(self._searcher.search(query, 1, count=True).count)  # type: ignore[attr-defined]
+        except BaseException as error:
+            raise damage(error) from None
+
     def _alternatives(self, pieces: Sequence[Piece]) -> list[tantivy.Query]:
         words = dict.fromkeys(
             token for piece in pieces if piece.kind == PLAIN for token in self.tokens(piece.text)

@@ -75,6 +75,18 @@ def _open(directory: str, index: Index) -> TextIndex | None:
     return TextIndex(directory, index)
 
 
+class _Asked:
+    """What tantivy is asked for: all words, then some of them; with their tokens, and whether it
+    finds nothing that a query does not accept."""
+
+    __slots__ = ("sure", "tokens", "ways")
+
+    def __init__(self, ways: list[tuple[bool, Any]], tokens: list[str], sure: bool) -> None:
+        self.ways = ways
+        self.tokens = tokens
+        self.sure = sure
+
+
 class TextIndex:
     """A text index, with the index that it belongs to."""
 
@@ -89,21 +101,39 @@ class TextIndex:
         When none has all words, those that have some (``partial``). Raises UsageError for a text
         without words, DamagedText.
         """
-        wanted, unwanted = parse_text(text)
-        engine, filters = self._engine, Filters()
-        sure = self._select(query, filters)
-        tokens = list(dict.fromkeys(t for piece in wanted for t in engine.tokens(piece.text)))
-        matches = Matches()
-        for every in (True, False):
-            asked = engine.query(wanted, unwanted, every, filters)
-            found = self._accepted(query, asked, limit, sure)
-            if found or (len(wanted) == 1 and (wanted[0].kind != PLAIN or len(tokens) < 2)):
+        matches, engine = Matches(), self._engine
+        asked = self._asked(query, text)
+        for every, words in asked.ways:
+            found = self._accepted(query, words, limit, asked.sure)
+            if found:
+                matches.partial = not every
                 break
-        matches.partial = bool(found) and not every
+        else:
+            return matches
         matches += [
-            Match(hit, one, lambda body: snippet(body, tokens, engine.tokens)) for hit, one in found
+            Match(hit, one, lambda body: snippet(body, asked.tokens, engine.tokens))
+            for hit, one in found
         ]
         return matches
+
+    def count(self, query: Query, text: str) -> int:
+        """How many artifacts :meth:`find` finds; raises what it raises."""
+        asked = self._asked(query, text)
+        if not asked.sure:
+            return len(self.find(query, text))
+        return next(filter(None, (self._engine.matches(words) for _, words in asked.ways)), 0)
+
+    def _asked(self, query: Query, text: str) -> _Asked:
+        wanted, unwanted = parse_text(text)
+        filters = Filters()
+        sure = self._select(query, filters)
+        tokens = dict.fromkeys(t for piece in wanted for t in self._engine.tokens(piece.text))
+        one = len(wanted) == 1 and (wanted[0].kind != PLAIN or len(tokens) < 2)
+        ways = [
+            (every, self._engine.query(wanted, unwanted, every, filters))
+            for every in ((True,) if one else (True, False))
+        ]
+        return _Asked(ways, list(tokens), sure)
 
     def _select(self, query: Query, filters: Filters) -> bool:
         """Fill in the filters; returns whether they leave nothing for ``accepts`` to refuse."""
@@ -120,7 +150,7 @@ class TextIndex:
             return True
         hits = self._index.find(query)
         if len(hits) <= FEW:
-            filters.keys = [key(hit.repository.number, hit.record["path"]) for hit in hits]
+            filters.keys = [key(hit.segment.repository(hit.number), hit.path) for hit in hits]
         return len(hits) <= FEW
 
     def _accepted(
@@ -132,7 +162,7 @@ class TextIndex:
         while True:
             found = self._engine.search(asked, number)
             hits = ((self._hit(one), one) for one in found)
-            good = [(hit, one) for hit, one in hits if hit and _accepts(query, hit.record)]
+            good = [(h, one) for h, one in hits if h and (sure or _accepts(query, h.record))]
             if len(good) >= wanted or len(found) < number:
                 good.sort(key=lambda item: (-item[1].score, item[1].place))
                 return good[:wanted]
@@ -142,7 +172,7 @@ class TextIndex:
         """What the index knows of a document."""
         number, path = found.place
         for hit in self._index.find(Query(artifact=Name("", found.uid))):
-            if hit.repository.number == number and hit.record["path"] == path:
+            if hit.segment.repository(hit.number) == number and hit.path == path:
                 return hit
         return None
 

@@ -180,6 +180,7 @@ def test_every_filter(
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(lookup, "FEW", few)
         found = many.find(query, text, limit)
+        counted = many.count(query, text)
     taken = {(h.repository.number, h.record["path"]) for h in many._index.find(query)}
     expected = [
         (match.hit.record["uid"], match.score)
@@ -188,6 +189,7 @@ def test_every_filter(
     ]
     if expected or not found.partial:
         assert [(match.hit.record["uid"], match.score) for match in found] == expected[:limit]
+        assert counted == len(expected) or found.partial
 
 
 BAD = [

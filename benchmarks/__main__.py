@@ -7,7 +7,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from . import compare, index, report, search, startup, text, write
+from . import airgap, compare, index, report, search, startup, text, write
 
 BENCHMARKS = {
     "startup": startup,
@@ -15,6 +15,7 @@ BENCHMARKS = {
     "text": text,
     "index": index,
     "write": write,
+    "airgap": airgap,
 }
 SIZED = {"search", "text", "index"}
 TOOLS = {"report": report, "compare": compare}

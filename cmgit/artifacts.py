@@ -11,8 +11,9 @@ from dataclasses import dataclass, field
 from .artifact import Artifact
 from .change import Change, File
 from .errors import UsageError
+from .meta.files import chosen_files
 from .meta.merge import merge
-from .meta.parse import IDENTITY_KEYS, Identity, Meta, chosen_files, parse_meta
+from .meta.parse import IDENTITY_KEYS, Identity, Meta, parse_meta
 from .meta.write import dump_file
 from .metafiles import read_meta, write_meta
 from .names import Name, check_alias, is_uid, new_uid, parse_name, same_word

@@ -16,7 +16,7 @@ from .index.inherit import inherit
 from .index.lookup import Index
 from .index.manifest import Manifest, Repositories, RepositoryState
 from .index.writer import order, write_segments
-from .meta.parse import chosen_files
+from .meta.files import chosen_files
 from .names import ANY, Name
 from .registry import Entry
 from .repository import Repository

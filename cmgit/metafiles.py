@@ -9,7 +9,8 @@ from typing import NamedTuple
 from .artifact import Artifact
 from .change import Change
 from .errors import NotFound
-from .meta.parse import META_FILES, Identity, Meta, chosen_files, parse_file, parse_meta
+from .meta.files import META_FILES, chosen_files
+from .meta.parse import Identity, Meta, parse_file, parse_meta
 from .meta.write import edit_file
 from .repository import Repository
 from .store.objects import ObjectID

@@ -13,7 +13,7 @@ from .artifact import Artifact
 from .errors import AlreadyExists, CmgitError, MetaError, NotFound
 from .history import commit_at, prefix_at, vanished
 from .index.record import Record
-from .meta.parse import chosen_files
+from .meta.files import chosen_files
 from .names import Name, parse_object
 from .query import Query
 from .registry import Entry

@@ -23,8 +23,9 @@ from .index.watch import (
     signature,
     unchanged,
 )
+from .meta.files import META_FILES, chosen_files
 from .meta.identity import read_identity
-from .meta.parse import MAX_META_BYTES, META_FILES, chosen_files
+from .meta.parse import MAX_META_BYTES
 from .store.objects import (
     LINK,
     SUBMODULE,

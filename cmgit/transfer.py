@@ -7,7 +7,8 @@ from collections.abc import Iterable
 from .artifact import Artifact
 from .change import Change
 from .errors import UsageError
-from .meta.parse import Meta, chosen_files
+from .meta.files import chosen_files
+from .meta.parse import Meta
 from .metafiles import read_meta, set_values
 from .moves import Move, Place, begin, content_tree, take_back
 from .names import Name, new_uid

@@ -42,8 +42,9 @@ from .index.lookup import (
 )
 from .index.manifest import DIRECTORY
 from .index.pages import DamagedIndex
+from .meta.files import chosen_files
 from .meta.merge import parse_base, resolve
-from .meta.parse import Meta, chosen_files, parse_meta
+from .meta.parse import Meta, parse_meta
 from .meta.write import dump_yaml
 from .moves import end, lock_all, under_way
 from .names import ANY, Name

@@ -27,7 +27,8 @@ from collections.abc import Mapping
 
 import yaml
 
-from .parse import IDENTITY_KEYS, Identity, Meta, chosen_files, parse_file, reads_as_text
+from .files import chosen_files
+from .parse import IDENTITY_KEYS, Identity, Meta, parse_file, reads_as_text
 
 MAX_SURE_BYTES = 256 << 10
 """Larger files are read in full. So few bytes never hold more values than a meta may have."""

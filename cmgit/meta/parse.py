@@ -19,11 +19,10 @@ import yaml
 from ..errors import MetaError
 from ..names import is_uid
 from ..query import split_tags
+from .files import chosen_files
 
 Meta = dict[str, Any]
 
-META_FILES = ("_cm.yaml", "_cm.json", "meta.yaml", "meta.json")
-"""The files that make a directory an artifact: CM's pair, or else MLC's."""
 IDENTITY_KEYS = ("alias", "uid", "automation_alias", "automation_uid")
 MAX_META_BYTES = 4 << 20
 MAX_META_NODES = 500_000
@@ -116,16 +115,6 @@ def _deeper(value: Any, levels: int) -> bool:
 def parse_file(name: str, data: bytes, where: str) -> Meta:
     """Read a meta file by the ending of its name."""
     return (parse_json if name.endswith(".json") else parse_yaml)(data, where)
-
-
-def chosen_files(names: Mapping[str, Any] | set[str]) -> tuple[str, ...]:
-    """Which of a directory's files are its meta: CM's, laid over each other in this order, or else
-    MLC's; empty when the directory is no artifact."""
-    for pair in (META_FILES[:2], META_FILES[2:]):
-        found = tuple(name for name in pair if name in names)
-        if found:
-            return found
-    return ()
 
 
 def parse_meta(files: Mapping[str, bytes], where: str) -> Meta:

@@ -11,7 +11,8 @@ from typing import NamedTuple
 
 from ..errors import MetaError
 from ..index.record import Record
-from ..meta.parse import Meta, chosen_files, parse_file, parse_yaml, reads_as_text
+from ..meta.files import chosen_files
+from ..meta.parse import Meta, parse_file, parse_yaml, reads_as_text
 from .terms import filter_terms, key
 from .words import composed
 

@@ -20,7 +20,8 @@ from ..errors import CmgitError, Damaged
 from ..index.manifest import RepositoryState
 from ..index.record import Record
 from ..index.watch import TICK_NS, UNSURE, Signature, settled, signature
-from ..meta.parse import MAX_META_BYTES, chosen_files
+from ..meta.files import chosen_files
+from ..meta.parse import MAX_META_BYTES
 from ..repository import Repository
 from ..store.objects import LINK, SUBMODULE, ObjectStore, read_blob, read_tree
 from .document import MAX_README_BYTES, Document, Sources, document

@@ -116,12 +116,17 @@ class TextIndex:
         ]
         return matches
 
-    def count(self, query: Query, text: str) -> int:
-        """How many artifacts :meth:`find` finds; raises what it raises."""
+    def count(self, query: Query, text: str) -> tuple[int, bool]:
+        """How many artifacts :meth:`find` finds, and whether none has all words; raises what it
+        raises."""
         asked = self._asked(query, text)
         if not asked.sure:
-            return len(self.find(query, text))
-        return next(filter(None, (self._engine.matches(words) for _, words in asked.ways)), 0)
+            matches = self.find(query, text)
+            return len(matches), matches.partial
+        for every, words in asked.ways:
+            if count := self._engine.matches(words):
+                return count, not every
+        return 0, False
 
     def _asked(self, query: Query, text: str) -> _Asked:
         wanted, unwanted = parse_text(text)

@@ -13,7 +13,6 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable
-from typing import TypeVar
 
 from ..errors import Busy
 from ..index.lookup import Index
@@ -24,8 +23,6 @@ from .build import Generation, Last
 from .changes import keep
 from .lookup import Matches, TextIndex, open_text
 from .state import DIRECTORY, ENGINE, SNAPSHOT, DamagedText, generation, generations
-
-T = TypeVar("T")
 
 _NOT_HERE = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT)
 _TRIES = 20
@@ -50,22 +47,15 @@ class Updater:
         self._lock = os.path.join(home, "locks", "text")
 
     def find(self, query: Query, text: str, limit: int | None = None) -> Matches:
-        """What :meth:`TextIndex.find` finds in a text index that is up to date."""
-        return self._ask(lambda texts: texts.find(query, text, limit))
-
-    def count(self, query: Query, text: str) -> int:
-        """How many artifacts there are in it."""
-        return self._ask(lambda texts: texts.count(query, text))
-
-    def _ask(self, question: Callable[[TextIndex], T]) -> T:
-        """Ask the text index; one that turns out to be damaged is built anew."""
+        """What :meth:`TextIndex.find` finds in a text index that is up to date; one that turns out
+        to be damaged is built anew."""
         try:
-            return question(self.fresh())
+            return self.fresh().find(query, text, limit)
         except DamagedText as error:
             self._warn(f"the text index was damaged and is built anew ({error})")
             with process_lock(self._lock):
                 shutil.rmtree(self._directory, ignore_errors=True)
-            return question(self.fresh())
+            return self.fresh().find(query, text, limit)
 
     def fresh(self) -> TextIndex:
         """The text index, up to date; in a temporary directory where nothing can be written."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
@@ -85,8 +86,7 @@ def import_all(
     found = [path for place in places if place not in bundles for path in find_exports(place)]
     exports = in_order(map(read_export, found))
     _check_exports(workspace, exports, options)
-    root = os.path.join(workspace.home, "repos", f"tmp-{_KEY}")
-    with _quarantine(workspace, root):
+    with _quarantine(workspace) as root:
         incoming = _of_exports(workspace, exports)
         incoming += [_of_bundle(workspace, path, options) for path in bundles]
         staged = _stage_all(root, workspace, incoming, options, tell)
@@ -125,15 +125,17 @@ def _check_signature(export: Export, signers: str) -> None:
 
 
 @contextmanager
-def _quarantine(workspace: Workspace, root: str) -> Iterator[None]:
-    """An empty directory of ours alone; what a killed import left in it is gone."""
+def _quarantine(workspace: Workspace) -> Iterator[str]:
+    """A new directory of ours alone; what a killed import left goes. Its git may still be ending,
+    so that the name is another one each time."""
+    top = os.path.join(workspace.home, "repos", f"tmp-{_KEY}")
     with process_lock(os.path.join(workspace.home, "locks", f"pull-{_KEY}")):
-        shutil.rmtree(root, ignore_errors=True)
-        os.makedirs(root)
+        shutil.rmtree(top, ignore_errors=True)
+        os.makedirs(top, exist_ok=True)
         try:
-            yield
+            yield tempfile.mkdtemp(dir=top)
         finally:
-            shutil.rmtree(root, ignore_errors=True)
+            shutil.rmtree(top, ignore_errors=True)
 
 
 # -- what comes -------------------------------------------------------------------------------

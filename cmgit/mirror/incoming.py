@@ -22,7 +22,6 @@ from ..store.quarantine import Quarantine
 from ..store.refs import replace_refs
 from .manifest import Held, Part, Stamp
 from .parts import PartReader
-from .sources import replace_file
 
 RECORD = "imports.json"  # in cmgit's directory of the Git directory
 _BUFFER = 1 << 18
@@ -291,9 +290,14 @@ def _record(git: GitRepository) -> dict[str, Any]:
 
 
 def write_record(git: GitRepository, uid: str, sources: Iterable[Source]) -> None:
-    """Remember what a repository was imported from."""
+    """Remember what a repository was imported from; with its lock held."""
     stamps = {s.id: s.created for s in read_record(git)}
     stamps |= {s.stamp.id: s.stamp.created for s in sources if s.stamp}
     value = {"uid": uid, "imports": [{"id": i, "created": c} for i, c in stamps.items()]}
     os.makedirs(git.private_directory, exist_ok=True)
-    replace_file(os.path.join(git.private_directory, RECORD), orjson.dumps(value))
+    path = os.path.join(git.private_directory, RECORD)
+    with open(f"{path}.tmp", "wb") as file:  # with the lock held: who was killed left this name
+        file.write(orjson.dumps(value))
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(f"{path}.tmp", path)

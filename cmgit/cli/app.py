@@ -31,11 +31,12 @@ class Commands(TyperGroup):
             return None, None, args
         first = args[0].replace("_", "-")
         names = [ALIASES.get(first, first), first]
-        if len(args) > 1:
-            for name in names:
-                command = self.commands.get(f"{name} {args[1].split(',')[0]}")
-                if command is not None:
-                    return command.name, command, _with_json(command, args[2:])
+        flags, second = _next_word(args)
+        for name in names:
+            command = self.commands.get(f"{name} {second.split(',')[0]}")
+            if command is not None and _all_whole(command, flags):
+                rest = args[len(flags) + 2 :]
+                return command.name, command, _with_json(command, [*flags, *rest])
         for name in names:
             command = self.commands.get(name)
             if command is not None:
@@ -73,6 +74,21 @@ class Commands(TyperGroup):
             f"action {args[0]!r} not found{automation}",
             f"did you mean {close[0]!r}?" if close else "see 'cmgit --help'",
         )
+
+
+def _next_word(args: list[str]) -> tuple[list[str], str]:
+    """The flags between the first and the second word, and the second word."""
+    for at, word in enumerate(args[1:], 1):
+        if not word.startswith("-"):
+            return args[1:at], word
+    return [], ""
+
+
+def _all_whole(command: Any, flags: list[str]) -> bool:
+    """Whether no flag takes the word behind it for its value."""
+    options = [p for p in command.params if getattr(p, "is_flag", False)]
+    switches = {name for option in options for name in option.opts}
+    return all("=" in flag or flag in switches for flag in flags)
 
 
 def _with_json(command: Any, words: list[str]) -> list[str]:

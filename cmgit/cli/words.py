@@ -15,6 +15,7 @@ def translate(words: Sequence[str], read: Callable[[str], Mapping[str, Any]]) ->
     if words and words[0].replace("_", "-") == _AS_IT_IS:
         return [_AS_IT_IS, *_unread(words[1:])]
     result: list[str] = []
+    words = _action_first(words)
     for at, word in enumerate(words):
         if word == "--":
             return result + list(words[at:])
@@ -30,6 +31,15 @@ def translate(words: Sequence[str], read: Callable[[str], Mapping[str, Any]]) ->
     return result
 
 
+def _action_first(words: Sequence[str]) -> list[str]:
+    """The same words with the flags behind the action that were before it."""
+    at = next((n for n, word in enumerate(words) if not word.startswith("-") or word == "-"), 0)
+    flags = words[:at]
+    if "--" in flags or set(flags) & _OF_THE_PROGRAM or words[at : at + 1] == ["@"]:
+        return list(words)
+    return [*words[at : at + 1], *flags, *words[at + 1 :]] if at else list(words)
+
+
 def _names_of(values: dict[str, Any], first: bool) -> list[str]:
     """The bare words that an input file holds, taken out of it; ``first``: none came before."""
     names = [values.pop(key, None) for key in ("action", "automation", "artifact")]
@@ -37,6 +47,7 @@ def _names_of(values: dict[str, Any], first: bool) -> list[str]:
     return [str(name) for name in [*names, *(values.pop("artifacts", None) or [])]]
 
 
+_OF_THE_PROGRAM = {"--help", "-h", "--version", "--install-completion", "--show-completion"}
 _AS_IT_IS = "print-input"  # it shows how CM's grammar reads the very words
 
 

@@ -196,6 +196,17 @@ def test_rm(make_repo: MakeRepo, workspace: Workspace, action: str) -> None:
     assert "local" in good("find", "repo").out
 
 
+def test_flags_between_the_words(make_repo: MakeRepo, workspace: Workspace) -> None:
+    """A command of two words is that wherever flags stand; the value of an option is no word."""
+    path = make_repo("repo", "a")
+    good("pull", f"--url={path}", "--depth=1", "repo", "x")
+    for words in (["find", "--json", "repo", "x"], ["--json", "find", "repo", "x"]):
+        assert [repo["alias"] for repo in good(*words).json] == ["x"]
+    assert good("find", "--repo", "x", "script").names == ["a"]
+    assert good("find", "--tags", "repo", "script").names == []
+    assert good("rm", "-f", "--all", "repo", "x").lines == [f"x,{UID}"]
+
+
 def test_rm_says_what_is_lost(make_repo: MakeRepo, workspace: Workspace, git: Git) -> None:
     """Files that no commit has are counted: in the refusal, and when they are gone."""
     path = make_repo("demo", "a", files={".gitignore": "*.bin\n"})

@@ -72,7 +72,12 @@ def kinds(db: sqlite3.Connection, count: int) -> list[Kind]:
     tagged = "SELECT count(*) FROM tags AS t WHERE tag = ?"
     among = "FROM artifacts WHERE automation = 'script' AND"
     return [
-        Kind("uid", [(s.uid,) for s in some], by_name, f"SELECT count(*) {among} uid = ?"),
+        Kind(
+            "uid",
+            [(s.uid,) for s in some],
+            lambda uid: Query.parse(artifact=uid),
+            "SELECT count(*) FROM artifacts WHERE uid = ?",
+        ),
         Kind("alias", [(s.alias,) for s in some], by_name, f"SELECT count(*) {among} alias = ?"),
         Kind(
             "three tags",

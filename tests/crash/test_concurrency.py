@@ -145,7 +145,7 @@ def test_mixed_changes_with_finds_all_the_while(busy: Home) -> None:
     ):
         all_of([busy.start(*words) for words in todo])
     assert real.count
-    assert quick.count > 3
+    assert quick.count
     found = records(busy.run("find", "model", "--json").ok())
     by_name = {record["alias"]: record for record in found}
     for n, words in enumerate(todo):
@@ -184,6 +184,6 @@ def test_one_artifact_moved_to_and_fro(busy: Home) -> None:
             busy.run("mv", "model", f"local:{name}", other).ok()
             finish(across).ok()
     assert real.count
-    assert quick.count > 3
+    assert quick.count
     check_repository(busy.local, working=True)
     check_repository(busy.bare(), working=False)

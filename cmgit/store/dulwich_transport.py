@@ -14,12 +14,14 @@ from typing import IO, Any, BinaryIO
 from dulwich.client import (
     GitClient,
     HTTPUnauthorized,
+    LocalGitClient,
     SubprocessGitClient,
     SubprocessWrapper,
     get_transport_and_path,
 )
 from dulwich.config import StackedConfig
 from dulwich.errors import GitProtocolError, NotGitRepository
+from dulwich.object_store import GraphWalker, ObjectStoreGraphWalker
 from dulwich.protocol import Protocol
 
 from ..errors import CmgitError, RemoteError
@@ -30,7 +32,7 @@ from .objects import ObjectID
 from .quarantine import Quarantine
 from .transport import Fetched, Incoming, Progress, failed, fetched, login_needed, no_repository
 
-_MANY = 2000  # objects; below, starting git takes longer than what it saves
+_MANY = 25  # objects; below, starting git takes longer than what it saves
 
 
 class DulwichTransport:
@@ -51,9 +53,10 @@ class DulwichTransport:
         """See Transport."""
         with _failing(source, login):
             if self._program and os.path.isdir(source.path):
-                known = self.advertised(source, login)
-                if not incoming.wanted(known.refs.values()):
-                    return known  # without starting anything
+                if incoming.git is not None:
+                    known = self.advertised(source, login)
+                    if not incoming.wanted(known.refs.values()):
+                        return known  # without starting anything
                 client: GitClient = _UploadPack(self._program)
                 with closing(client):
                     return self._fetch(client, source.path, incoming, progress)
@@ -64,10 +67,8 @@ class DulwichTransport:
         self, client: GitClient, path: str, incoming: Incoming, progress: Progress | None
     ) -> Fetched:
         def wants(refs: Mapping[Any, bytes], depth: int | None = None) -> list[Any]:
-            return [
-                oid.encode("ascii")
-                for oid in incoming.wanted(ObjectID(v.decode("ascii")) for v in refs.values())
-            ]
+            tips = [ObjectID(o.decode("ascii")) for n, o in refs.items() if not n.endswith(b"^{}")]
+            return [oid.encode("ascii") for oid in incoming.wanted(tips)]
 
         def report(line: bytes) -> None:
             if progress is not None:
@@ -78,7 +79,7 @@ class DulwichTransport:
             result = client.fetch_pack(
                 path,
                 wants,
-                incoming.git.dulwich.get_graph_walker(),
+                _haves(incoming),
                 inlet.write,
                 progress=report,
                 depth=incoming.depth,
@@ -88,6 +89,13 @@ class DulwichTransport:
                 repo.update_shallow(result.new_shallow, result.new_unshallow)
                 incoming.quarantine.close()
         return _read(result.refs, result.symrefs)
+
+
+def _haves(incoming: Incoming) -> GraphWalker:
+    """What need not come: all that the refs reach."""
+    if incoming.git is None:
+        return ObjectStoreGraphWalker([], lambda oid: [])
+    return incoming.git.dulwich.get_graph_walker()
 
 
 def _read(refs: Mapping[Any, bytes | None], symrefs: Mapping[Any, bytes] | None) -> Fetched:
@@ -107,7 +115,10 @@ def _client(
     source: Source, login: Login | None, incoming: Incoming | None
 ) -> Iterator[tuple[GitClient, str]]:
     """A connection to be, which gives up when nothing comes for a while."""
-    config = incoming.git.config() if incoming else StackedConfig.default()
+    if os.path.isdir(source.path):
+        yield LocalGitClient(quiet=True), source.path
+        return
+    config = incoming.git.config() if incoming and incoming.git else StackedConfig.default()
     ssh = os.environ.get("GIT_SSH_COMMAND")
     username, password = login or (None, None)
     client, path = get_transport_and_path(

@@ -9,8 +9,9 @@ from dulwich.config import ConfigFile
 from ..errors import GitError, Unsupported
 
 
-def refuse_unsupported(path: str) -> None:
-    """Raise Unsupported for SHA-256 and reftable repositories, which would be misread."""
+def refuse_unsupported(path: str, partial: bool = False) -> None:
+    """Raise Unsupported for SHA-256 and reftable repositories, which would be misread; with
+    ``partial`` also for one that left out objects when it was cloned."""
     for directory in (os.path.join(path, ".git"), path):
         config = os.path.join(directory, "config")
         if not os.path.isfile(config):
@@ -26,20 +27,12 @@ def refuse_unsupported(path: str) -> None:
             raise Unsupported(
                 f"{path} keeps its refs in a reftable, which cmgit does not read", hint
             )
+        if partial and (_extension(found, b"partialclone") or _has_promisor(found)):
+            raise Unsupported(
+                f"{path} is a partial clone: some of its objects are elsewhere",
+                "pull from where it was cloned from",
+            )
         return
-
-
-def refuse_partial(path: str) -> None:
-    """Raise Unsupported for a repository that left out objects when it was cloned."""
-    for directory in (os.path.join(path, ".git"), path):
-        config = os.path.join(directory, "config")
-        if os.path.isfile(config):
-            found = ConfigFile.from_path(config)
-            if _extension(found, b"partialclone") or _has_promisor(found):
-                raise Unsupported(
-                    f"{path} is a partial clone: some of its objects are elsewhere",
-                    "pull from where it was cloned from",
-                )
 
 
 def _has_promisor(config: ConfigFile) -> bool:

@@ -41,6 +41,7 @@ class Quarantine:
         if target is not None:
             objects = os.path.realpath(os.path.join(target.common_directory, "objects"))
             self._write("objects/info/alternates", objects + "\n")
+        self.connected = True  # all that the objects refer to was looked for
         self._git: GitRepository | None = None
         self._by_dulwich: list[str] = []  # packs and their indexes, not flushed yet
 
@@ -93,8 +94,10 @@ class Quarantine:
             code = process.wait()
             errors.seek(0)
             said = errors.read().decode("utf-8", "replace")
-        if code not in (0, 1):  # 1: some of what it refers to is in the target
+        if code not in (0, 1):
             raise Damaged(f"its pack is not whole: {Done(code, '', said).complaint}")
+        if code == 1:  # some of what it refers to is elsewhere: in the target, one hopes
+            self.connected = False
 
     def _take_by_dulwich(self, start: bytes, stream: BinaryIO) -> None:
         held = start
@@ -133,10 +136,11 @@ class Quarantine:
         pack = next(
             p for p in self.git.dulwich.object_store.packs if os.fspath(p.data.path).endswith(name)
         )
-        for raw in pack:
-            oid = ObjectID(raw.decode("ascii"))
+        ids = [ObjectID(raw.decode("ascii")) for raw in pack]
+        there = set(ids)
+        for oid in ids:
             for below in links(self.git, oid):
-                if below not in store:
+                if below not in there and below not in store:
                     raise Damaged(f"its pack is not whole: {oid} refers to {below}, missing")
 
     # -- accepting ----------------------------------------------------------------------------

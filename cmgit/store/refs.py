@@ -21,20 +21,27 @@ def replace_refs(
     prune: bool = True,
     reached: Collection[ObjectID] = (),
     program: str = "",
+    by_name: bool = False,
 ) -> list[str]:
     """Move the refs to where they are wanted; with the repository's lock held.
 
     What is not wanted is removed with ``prune``, but for cmgit's own refs. An object that no ref
     would reach any more is kept under a name with the date; the names are returned. Those in
-    ``reached`` are known to be before one that is wanted. Each ref moves at once, not all of them.
+    ``reached`` are known to be before one that is wanted. With ``by_name`` every ref that is
+    removed, or forced, is kept so, though another may still reach what it named. Each ref moves at once, not all of them.
     Raises Busy when somebody else moves them.
     """
     now = {name: oid for name, oid in git.refs().items() if name != HEAD}
     gone = {n: oid for n, oid in now.items() if prune and n not in wanted and not n.startswith(OWN)}
     old = {n: oid for n, oid in now.items() if wanted.get(n, oid) != oid} | gone
-    safe = {*wanted.values(), *reached}
+    safe = set() if by_name else {*wanted.values(), *reached}
     lost = {n: oid for n, oid in old.items() if oid not in safe}
-    lost = {n: oid for n, oid in lost.items() if not _reaches(git, wanted.values(), oid, program)}
+    heirs = {n: [wanted[n]] if n in wanted else [] for n in lost} if by_name else {}
+    lost = {
+        n: oid
+        for n, oid in lost.items()
+        if not _reaches(git, heirs.get(n, wanted.values()), oid, program)
+    }
     kept = {f"{KEPT}{date}/{name.removeprefix('refs/')}": oid for name, oid in lost.items()}
     for name, oid in kept.items():
         git.set_ref(name, oid)

@@ -14,15 +14,16 @@ from ..errors import Damaged, NotFound, Unsupported, UsageError
 from . import git_program
 from .address import Source, parse_source
 from .commits import Signature
-from .formats import refuse_partial, refuse_unsupported
+from .formats import refuse_unsupported
 from .git import GitRepository
 from .login import Login, given_login, stored_login
 from .objects import EXECUTABLE, FILE, ObjectID, TreeEntry
+from .quarantine import Quarantine
 from .transport import Fetched, Incoming, Interrupted, LoginNeeded, Progress, chosen, copy_shallow
 from .trees import edit
 
 __all__ = [
-    "REMOTE_REFS", "Fetched", "Source", "advertised", "fetch", "package_directory", "parse_source",
+    "REMOTE_REFS", "Fetched", "Source", "advertised", "clone", "fetch", "package_directory", "parse_source",
     "receive", "snapshot",
 ]  # fmt: skip
 
@@ -67,23 +68,51 @@ def receive(
     there, nothing that was advertised missing. Then it is made durable. Call it with the
     repository's lock held. Raises RemoteError.
     """
-    if source.path and os.path.isdir(source.path):
-        refuse_unsupported(source.path)
-        refuse_partial(source.path)
     place = os.path.join(git.private_directory, "incoming")
     shutil.rmtree(place, ignore_errors=True)  # of a killed process
-    transport, program = chosen()
     incoming = Incoming(git, place, depth)
+    try:
+        got = _bring(incoming, source, progress)
+        if incoming.begun:
+            incoming.quarantine.move_objects()
+        if incoming.shallow:
+            copy_shallow(incoming.quarantine.path, git.common_directory)
+    finally:
+        incoming.close()
+        shutil.rmtree(place, ignore_errors=True)
+    return got
+
+
+def clone(
+    source: Source,
+    place: str,
+    complete: Callable[[Quarantine, Fetched], None],
+    progress: Progress | None = None,
+) -> Fetched:
+    """Make a directory a bare repository with all that the source has, checked as :func:`receive`
+    does; ``complete`` gives it its refs. Raises RemoteError, and leaves what there is then."""
+    incoming = Incoming(None, place)
+    try:
+        got = _bring(incoming, source, progress)
+        complete(incoming.quarantine, got)
+    finally:
+        incoming.close()
+    return got
+
+
+def _bring(incoming: Incoming, source: Source, progress: Progress | None) -> Fetched:
+    """What the source has, once all of it that is not here is in quarantine, and whole."""
+    if source.path and os.path.isdir(source.path):
+        refuse_unsupported(source.path, partial=True)
+    transport, program = chosen()
     try:
         got = _logged_in(
             source, program, lambda login: transport.fetch(source, incoming, login, progress)
         )
-        _accept(incoming, got, program)
+        _check(incoming, got, program)
     except Damaged as error:
-        raise Interrupted(f"{source.url}: {error}", "try again; what stays so, is there") from None
-    finally:
-        incoming.close()
-        shutil.rmtree(place, ignore_errors=True)
+        text = f"{source.url}: {error}"
+        raise Interrupted(text, "try again; what stays so, is there") from None
     return got
 
 
@@ -99,24 +128,23 @@ def _logged_in(source: Source, program: str, call: Callable[[Login | None], T]) 
         return call(stored)
 
 
-def _accept(incoming: Incoming, got: Fetched, program: str) -> None:
-    """Make what came part of the repository, when nothing is missing."""
-    there = incoming.quarantine.git.objects if incoming.begun else incoming.git.objects
+def _check(incoming: Incoming, got: Fetched, program: str) -> None:
+    """Raise Damaged when something is missing."""
+    there = (
+        incoming.git.objects
+        if incoming.git and not incoming.begun
+        else incoming.quarantine.git.objects
+    )
     for name, oid in got.refs.items():
         if oid not in there:
             raise Damaged(f"{name} ({oid}) was not sent")
-    if not incoming.begun:
-        return
-    if program:
+    if incoming.begun and not incoming.quarantine.connected:
         _check_connected(incoming, got, program)
-    incoming.quarantine.move_objects()
-    if incoming.shallow:
-        copy_shallow(incoming.quarantine.path, incoming.git.common_directory)
 
 
 def _check_connected(incoming: Incoming, got: Fetched, program: str) -> None:
     """Raise Damaged when something is missing between what was there and what is now."""
-    old = set(incoming.git.refs().values())
+    old = set(incoming.git.refs().values()) if incoming.git else set()
     words = [*sorted(set(got.refs.values()) - old), *(f"^{oid}" for oid in old), ""]
     done = git_program.run(
         program,

@@ -45,9 +45,10 @@ class Interrupted(RemoteError):
 
 
 class Incoming:
-    """What a transport brings objects for: the repository, and a quarantine beside its objects."""
+    """What a transport brings objects for: a repository, and a quarantine for it; or without one,
+    what becomes a repository of its own."""
 
-    def __init__(self, git: GitRepository, place: str, depth: int | None = None) -> None:
+    def __init__(self, git: GitRepository | None, place: str, depth: int | None = None) -> None:
         self.git = git
         self.depth = depth
         self._place = place
@@ -58,7 +59,7 @@ class Incoming:
         """The quarantine, made when it is first asked for."""
         if self._quarantine is None:
             self._quarantine = Quarantine(self._place, self.git)
-            if self.shallow:
+            if self.git is not None and self.shallow:
                 copy_shallow(self.git.common_directory, self._place)
         return self._quarantine
 
@@ -70,12 +71,17 @@ class Incoming:
     @property
     def shallow(self) -> bool:
         """Whether history is cut off, or may be now."""
-        path = os.path.join(self.git.common_directory, "shallow")
-        return self.depth is not None or os.path.exists(path)
+        if self.depth is not None:
+            return True
+        return self.git is not None and os.path.exists(
+            os.path.join(self.git.common_directory, "shallow")
+        )
 
     def wanted(self, oids: Iterable[ObjectID]) -> list[ObjectID]:
         """Those that have to be asked for."""
-        return sorted({oid for oid in oids if self.shallow or oid not in self.git.objects})
+        return sorted(
+            {o for o in oids if self.shallow or not self.git or o not in self.git.objects}
+        )
 
     def close(self) -> None:
         """Let go of files."""

@@ -11,6 +11,8 @@ from typing import NamedTuple
 from .errors import AlreadyExists, CmgitError, GitError, MetaError, NotFound, UsageError
 from .index.record import digest
 from .meta.write import dump_yaml
+from .mirror.fleet import sync_entry
+from .mirror.sync import is_mirror
 from .names import Name, check_alias, new_uid, parse_name
 from .registry import BARE, LOCAL, WORKING, Entry
 from .repository import DESCRIPTION_FILES, Description, Repository
@@ -192,6 +194,11 @@ def _pull_again(
         raise _no_pull(entry.alias, entry.path)
     if not entry.url:
         raise UsageError(f"{entry.alias} has no URL to pull from", "give one with --url")
+    if os.path.isdir(entry.path) and is_mirror(entry.path):
+        if branch or checkout or depth:
+            raise UsageError(f"{entry.alias} is a mirror: all of its source, as it is there")
+        sync_entry(workspace, entry)
+        return entry
     branch = branch or entry.branch
     with workspace.changing(entry) as repository:
         if repository.working:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+import time
+from typing import Annotated, Any
 
 import typer
 
 from ..errors import UsageError
+from ..mirror import fleet
 from ..mirror.sources import Mirror, Mirrors, new_mirror, read_list
-from .app import app
+from ..mirror.state import read_state
+from ..mirror.sync import FAILED, SAME, Outcome
+from ..mirror.verify import Verdict, parse_age, shown_age, verify_mirror
+from .app import app, finish
 from .artifacts import Json
 from .complete import complete_mirror
 from .output import open_workspace, out
@@ -84,6 +89,168 @@ def rm(
 def ls(names: Names = None, json: Json = False) -> None:
     """List what is mirrored: name = URL."""
     _show(Mirrors(open_workspace().home).find(names or []), json)
+
+
+Jobs = Annotated[int, typer.Option("-j", "--jobs", min=1, help="So many at once.")]
+
+
+@mirror.command("sync", epilog="Examples: cmgit mirror sync; cmgit mirror sync 'mlcommons@*' -j 8")
+def sync(
+    names: Names = None,
+    jobs: Jobs = 4,
+    retries: Annotated[
+        int, typer.Option(min=0, help="So many more tries when the network fails.")
+    ] = 2,
+    json: Json = False,
+) -> None:
+    """Bring mirrors in step with their sources; nothing that was seen is lost.
+
+    What fails keeps nothing else from going on; it is told at the end, and the exit code is 1.
+    Refs that are gone or forced there are kept here under refs/cmgit/kept/DATE/.
+    """
+    workspace = open_workspace()
+    chosen = Mirrors(workspace.home).find(names or [])
+    board = Board(len(chosen), json)
+    for outcome in fleet.sync(workspace, chosen, jobs, retries, board.tell):
+        board.ended(outcome)
+    board.close()
+    finish(1 if board.failed else 0)
+
+
+class Board:
+    """What is shown of a sync: a line for each mirror that ended, and on a terminal what is left."""
+
+    def __init__(self, total: int, json: bool) -> None:
+        self._total = total
+        self._json = json
+        self._begun = time.monotonic()
+        self._ended = 0
+        self._bytes = 0
+        self.failed: list[Outcome] = []
+
+    def tell(self, name: str, line: str) -> None:
+        """Show what is going on with one mirror."""
+        if self._json:
+            out.json({"event": "progress", "name": name, "text": line})
+        else:
+            out.report(f"{self._ended}/{self._total} {name}: {line}{self._left()}")
+
+    def _left(self) -> str:
+        spent = time.monotonic() - self._begun
+        if self._ended < 3 or spent < 3:
+            return ""
+        left = spent / self._ended * max(0, self._total - self._ended)
+        return f" ({shown_size(self._bytes / spent)}/s, {shown_age(left)} left)"
+
+    def ended(self, outcome: Outcome) -> None:
+        """Show how it went with one mirror."""
+        self._ended += 1
+        self._total = max(self._total, self._ended)
+        self._bytes += outcome.bytes
+        if outcome.state == FAILED:
+            self.failed.append(outcome)
+        if self._json:
+            out.json({"event": "ended", **outcome.to_dict()})
+        elif outcome.state != FAILED:
+            out.line(outcome_line(outcome))
+        self.tell(outcome.name, outcome.state)
+
+    def close(self) -> None:
+        """Show what failed, and what came in all."""
+        if self._json:
+            return
+        for outcome in self.failed:
+            out.note(f"failed: {outcome.name}: {outcome.error}")
+        out.note(
+            f"{self._ended - len(self.failed)} of {self._ended} mirrors in step, "
+            f"{shown_size(self._bytes)}, {time.monotonic() - self._begun:.1f} s"
+        )
+
+
+def outcome_line(outcome: Outcome) -> str:
+    """One mirror that is in step, on one line."""
+    size = f", {shown_size(outcome.bytes)} in {outcome.seconds:.1f} s"
+    kept = f", {len(outcome.kept)} kept under {kept_place(outcome)}" if outcome.kept else ""
+    return (
+        f"{outcome.name}: {outcome.state}, {outcome.refs} refs"
+        f"{'' if outcome.state == SAME else size}{kept}"
+    )
+
+
+def kept_place(outcome: Outcome) -> str:
+    """The date that refs are kept under, with what is before it."""
+    return "/".join(outcome.kept[0].split("/")[:4])
+
+
+def shown_size(size: float) -> str:
+    """Bytes, for people."""
+    for unit in ("B", "KiB", "MiB"):
+        if size < 1024:
+            return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
+        size /= 1024
+    return f"{size:.1f} GiB"
+
+
+@mirror.command("status", epilog="Example: cmgit mirror status --json")
+def status(names: Names = None, json: Json = False) -> None:
+    """Tell of each mirror when it was last in step, and what went wrong since; asks no one."""
+    home = open_workspace().home
+    for item in Mirrors(home).find(names or []):
+        values = _status(home, item)
+        if json:
+            out.json(values)
+        else:
+            wrong = f"; {values['error']}" if values["error"] else ""
+            age = f"in step {values['age']} ago" if values["synced"] else "never in step"
+            out.line(f"{item.name}: {age}, {values['refs']} refs{wrong}")
+
+
+def _status(home: str, item: Mirror) -> dict[str, Any]:
+    state = read_state(home, item.url)
+    age = time.time() - state.synced if state.synced else None
+    refs = sum(name.startswith("refs/") for name in state.refs)
+    return {
+        "name": item.name, "url": item.url, "synced": state.synced, "tried": state.tried,
+        "age": shown_age(age), "refs": refs, "error": state.error,
+    }  # fmt: skip
+
+
+@mirror.command("verify", epilog="Examples: cmgit mirror verify; cmgit mirror verify --max-age=7d")
+def verify(
+    names: Names = None,
+    max_age: Annotated[
+        str, typer.Option(help="The longest time since it was in step: 90m, 12h, 7d, 2w.")
+    ] = "",
+    remote: Annotated[
+        bool, typer.Option("--remote", help="Compare with what the sources have now.")
+    ] = False,
+    json: Json = False,
+) -> None:
+    """Check that mirrors are there, whole, as their sources were at the last sync, and not empty.
+
+    Every object is hashed again. The exit code is 1 when anything is wrong with any.
+    """
+    allowed = parse_age(max_age) if max_age else None
+    home = open_workspace().home
+    bad = 0
+    for item in Mirrors(home).find(names or []):
+        verdict = verify_mirror(home, item, allowed, remote)
+        bad += bool(verdict.problems)
+        _show_verdict(verdict, json)
+    finish(1 if bad else 0)
+
+
+def _show_verdict(verdict: Verdict, json: bool) -> None:
+    if json:
+        out.json(verdict.to_dict())
+        return
+    for problem in verdict.problems:
+        out.line(f"{verdict.name}: wrong: {problem}")
+    if not verdict.problems:
+        out.line(
+            f"{verdict.name}: ok, {verdict.refs} refs, {verdict.objects} objects, "
+            f"in step {shown_age(verdict.age)} ago"
+        )
 
 
 def _show(mirrors: list[Mirror], json: bool) -> None:

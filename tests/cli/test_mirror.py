@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from cmgit.workspace import Workspace
-from tests.cli import bad, good
+from tests.cli import bad, good, run
+from tests.conftest import MakeRepo
 
 
 def test_the_set(workspace: Workspace, tmp_path: Path) -> None:
@@ -24,6 +25,28 @@ def test_the_set(workspace: Workspace, tmp_path: Path) -> None:
         "o@three = https://github.com/o/three",
     ]
     assert len(good("mirror", "ls").lines) == 1
+
+
+def test_sync_status_verify(workspace: Workspace, make_repo: MakeRepo, tmp_path: Path) -> None:
+    """What went well on stdout, what failed on stderr, in a table at the end; the code says so."""
+    good("mirror", "add", str(make_repo("one", "a")), str(tmp_path / "none"))
+    assert "never in step" in good("mirror", "status", "one").out
+    result = run("mirror", "sync", "-j", "2", "--retries=0")
+    assert result.code == 1
+    assert result.lines[0].startswith("one: new, 1 refs, ")
+    assert result.err.splitlines()[0].startswith(f"failed: none: {tmp_path}/none is not a Git rep")
+    assert "1 of 2 mirrors in step" in result.err
+    assert run("mirror", "sync", "one").lines == ["one: same, 1 refs"]
+    one, none = good("mirror", "status").lines
+    assert (one.startswith("one: in step "), "not a Git" in none) == (True, True)
+    assert run("mirror", "verify").code == 1
+    assert good("mirror", "verify", "one", "--max-age=1h", "--remote").out.startswith(
+        "one: ok, 1 r"
+    )
+    assert good("mirror", "verify", "one", "--json").json[0]["problems"] == []
+    events = run("mirror", "sync", "one", "--json").json
+    assert [event["state"] for event in events if event["event"] == "ended"] == ["same"]
+    assert "no age" in bad(1, "mirror", "verify", "--max-age=soon")
 
 
 def test_words_that_make_no_sense(workspace: Workspace) -> None:

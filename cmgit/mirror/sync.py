@@ -1,0 +1,283 @@
+"""Bringing one mirror in step with its source.
+
+A new one is made beside its place and renamed; of one that is there, the objects come first and
+are made durable, then the refs move, each at once. A ref that disappears or is forced is kept under
+``refs/cmgit/kept/DATE/``. A killed process leaves what the next one sweeps or finishes.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import shutil
+import time
+from collections.abc import Callable, Mapping
+from contextlib import closing, suppress
+from dataclasses import asdict, dataclass, replace
+from functools import lru_cache
+
+from ..errors import AlreadyExists, CmgitError, MetaError, NotFound, UsageError
+from ..index.lookup import PENDING
+from ..registry import BARE, Entry, Registry
+from ..repository import Repository, read_description
+from ..store import git_program
+from ..store.git import GitRepository
+from ..store.locks import process_lock
+from ..store.objects import ObjectID
+from ..store.quarantine import Quarantine
+from ..store.refs import OWN, replace_refs
+from ..store.remote import Fetched, advertised, clone, receive
+from ..store.transport import Interrupted, chosen
+from .sources import Mirror
+from .state import key_of, read_state, write_state
+
+NEW, CHANGED, SAME, FAILED = "new", "changed", "same", "failed"
+_PAUSE = 2.0  # seconds before the second try; each later one waits four times as long
+_MANY_PACKS = 50
+
+Report = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How it went with one mirror. ``kept`` are the refs that would have been lost."""
+
+    name: str
+    url: str
+    state: str
+    path: str = ""
+    uid: str = ""
+    refs: int = 0
+    bytes: int = 0
+    seconds: float = 0.0
+    kept: tuple[str, ...] = ()
+    error: str = ""
+    hint: str = ""
+
+    def to_dict(self) -> dict[str, object]:
+        """For JSON."""
+        return asdict(self)
+
+
+def sync_one(home: str, mirror: Mirror, retries: int, report: Report) -> Outcome:
+    """Bring one mirror in step, trying again when the network fails; tells what goes wrong in
+    what it returns. It is not registered, and the index is not brought up to date."""
+    begun = time.time()
+    try:
+        outcome = _tried(home, mirror, retries, report)
+        return replace(outcome, seconds=time.time() - begun)
+    except (CmgitError, OSError) as error:
+        hint = getattr(error, "hint", "")
+        state = read_state(home, mirror.url)
+        write_state(home, replace(state, tried=begun, error=str(error)))
+        seconds = time.time() - begun
+        return Outcome(
+            mirror.name, mirror.url, FAILED, seconds=seconds, error=str(error), hint=hint
+        )
+
+
+def _tried(home: str, mirror: Mirror, retries: int, report: Report) -> Outcome:
+    pause = _PAUSE
+    for _ in range(retries):
+        try:
+            return _synced(home, mirror, report)
+        except Interrupted as error:
+            report(f"{error}; trying again in {pause:.0f} s")
+            time.sleep(pause * random.uniform(0.75, 1.25))
+            pause *= 4
+    return _synced(home, mirror, report)
+
+
+def _synced(home: str, mirror: Mirror, report: Report) -> Outcome:
+    key = key_of(mirror.url)
+    with process_lock(os.path.join(home, "locks", f"pull-{key}")):
+        entry = registered(home, mirror)
+        path = entry.path if entry else os.path.join(home, "repos", f"{mirror.name}.git")
+        if entry and (same := _unchanged(home, mirror, path)):
+            return same
+        if os.path.lexists(path):
+            return _update(home, mirror, path, entry, report)
+        return _make(home, mirror, path, os.path.join(home, "repos", f"tmp-{key}"), report)
+
+
+@lru_cache(maxsize=1)
+def _registry(home: str, stamp: tuple[int, int, int]) -> Registry:
+    return Registry(home)
+
+
+def _stamp(path: str) -> tuple[int, int, int]:
+    """What is different when a file was replaced."""
+    found = os.stat(path)
+    return found.st_ino, found.st_mtime_ns, found.st_size
+
+
+def registered(home: str, mirror: Mirror) -> Entry | None:
+    """The repository of a mirror in the registry; None when it is not there yet.
+
+    Raises UsageError when it is a working one, and AlreadyExists when the name is another's.
+    """
+    registry = _registry(home, _stamp(os.path.join(home, "registry.json")))
+    for entry in registry.entries:
+        if entry.url == mirror.url and entry.kind != BARE:
+            raise UsageError(f"{entry.alias} is a working repository", f"use git in {entry.path}")
+        if entry.url == mirror.url:
+            return entry
+    for entry in registry.entries:
+        if entry.alias == mirror.name:
+            raise AlreadyExists(
+                f"{mirror.name} is another repository ({entry.url or entry.path})",
+                "give the mirror another --name",
+            )
+    return None
+
+
+def _unchanged(home: str, mirror: Mirror, path: str) -> Outcome | None:
+    """What to say of a mirror that is in step already, as most are; None when it is not."""
+    if not os.path.isdir(path):
+        return None
+    git = GitRepository.open(path)
+    with closing(git):
+        if git.remote_url() != mirror.url:
+            return None
+        got = advertised(mirror.source)
+        wanted = wanted_refs(got)
+        if not wanted or not in_step(git, got):
+            return None
+    _keep(home, mirror, got)
+    return Outcome(mirror.name, mirror.url, SAME, path, refs=len(wanted))
+
+
+def _make(home: str, mirror: Mirror, path: str, temporary: str, report: Report) -> Outcome:
+    uid = ""
+
+    def complete(quarantine: Quarantine, got: Fetched) -> None:
+        nonlocal uid
+        configure(quarantine.git, mirror.url)
+        quarantine.make_repository(_not_empty(mirror, got), got.default, "")
+        with suppress(NotFound, MetaError):
+            uid = Repository(quarantine.git, mirror.name).description().uid
+
+    shutil.rmtree(temporary, ignore_errors=True)  # of a killed process: the lock is ours
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    try:
+        got = clone(mirror.source, temporary, complete, report)
+        os.rename(temporary, path)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+    _keep(home, mirror, got)
+    return Outcome(mirror.name, mirror.url, NEW, path, uid, len(wanted_refs(got)), pack_bytes(path))
+
+
+def _update(home: str, mirror: Mirror, path: str, entry: Entry | None, report: Report) -> Outcome:
+    repository = Repository.open(path, mirror.name)
+    git = repository.git
+    if git.remote_url() != mirror.url:
+        raise AlreadyExists(
+            f"{path} is there, from {git.remote_url() or 'elsewhere'}",
+            "move it away, or give the mirror another --name",
+        )
+    with repository.locked():
+        before = pack_bytes(path)
+        configure(git, mirror.url)
+        got = receive(git, mirror.source, progress=report)
+        wanted = _not_empty(mirror, got)
+        state, kept = SAME, []
+        if not in_step(git, got):
+            state = CHANGED
+            _mark(home, entry)
+            kept = _move(git, got, wanted)
+        _repack(git, report)
+        outcome = Outcome(
+            mirror.name, mirror.url, state if entry else NEW, path, "", len(wanted),
+            max(0, pack_bytes(path) - before), kept=tuple(kept),
+        )  # fmt: skip
+    git.close()
+    _keep(home, mirror, got)
+    return outcome if entry else replace(outcome, uid=read_description(path).uid)
+
+
+def _mark(home: str, entry: Entry | None) -> None:
+    """Tell readers not to trust the index about it, until it was refreshed."""
+    if entry is not None:
+        with open(os.path.join(home, PENDING, str(entry.number)), "wb"):
+            pass
+
+
+def _not_empty(mirror: Mirror, got: Fetched) -> dict[str, ObjectID]:
+    wanted = wanted_refs(got)
+    if not wanted:
+        raise NotFound(f"{mirror.url} is empty: it has no refs", "is it still the right place?")
+    return wanted
+
+
+def wanted_refs(got: Fetched) -> dict[str, ObjectID]:
+    """What a mirror takes of the other side's refs: all but what cmgit keeps for itself there."""
+    return {n: o for n, o in got.refs.items() if n.startswith("refs/") and not n.startswith(OWN)}
+
+
+def own_refs(git: GitRepository) -> dict[str, ObjectID]:
+    """The refs of a mirror that are to be those of its source."""
+    return {n: o for n, o in git.refs().items() if n.startswith("refs/") and not n.startswith(OWN)}
+
+
+def in_step(git: GitRepository, got: Fetched) -> bool:
+    """Whether the refs and the default branch are those of the other side."""
+    return own_refs(git) == wanted_refs(got) and git.head().ref == (got.default or git.head().ref)
+
+
+def _move(git: GitRepository, got: Fetched, wanted: Mapping[str, ObjectID]) -> list[str]:
+    date = time.strftime("%Y-%m-%dT%H%M%SZ", time.gmtime())
+    kept = replace_refs(git, wanted, date, program=chosen()[1], by_name=True)
+    if got.default:
+        git.point_head(got.default, wanted[got.default])
+    return kept
+
+
+def configure(git: GitRepository, url: str) -> None:
+    """Say in Git's own words that a repository is a mirror."""
+    config = git.local_config()
+    origin = (b"remote", b"origin")
+    if config.get_boolean(origin, b"mirror", False):
+        return
+    config.set(origin, b"url", url.encode())
+    config.set(origin, b"fetch", b"+refs/*:refs/*")
+    config.add(origin, b"fetch", b"^refs/cmgit/*")
+    config.set(origin, b"mirror", b"true")
+    config.write_to_path()
+
+
+def is_mirror(path: str) -> bool:
+    """Whether a repository of the home is a mirror."""
+    git = GitRepository.open(path)
+    with closing(git):
+        return bool(git.local_config().get_boolean((b"remote", b"origin"), b"mirror", False))
+
+
+def pack_bytes(path: str) -> int:
+    """The bytes of all packs of a bare repository."""
+    directory = os.path.join(path, "objects", "pack")
+    if not os.path.isdir(directory):
+        return 0
+    return sum(
+        entry.stat().st_size for entry in os.scandir(directory) if entry.name[-5:] == ".pack"
+    )
+
+
+def _repack(git: GitRepository, report: Report) -> None:
+    """Make one pack of many, where git is there. Nothing is ever dropped."""
+    directory = os.path.join(git.common_directory, "objects", "pack")
+    packs = [name for name in os.listdir(directory) if name.endswith(".pack")]
+    program = chosen()[1]
+    if len(packs) < _MANY_PACKS or not program:
+        return
+    report(f"{git.path}: {len(packs)} packs become one")
+    git.close()
+    done = git_program.run(program, ["repack", "-a", "-d", "-k", "-q"], git.git_directory)
+    if done.code:
+        report(f"warning: {git.path}: git repack: {done.complaint}")
+
+
+def _keep(home: str, mirror: Mirror, got: Fetched) -> None:
+    now = time.time()
+    state = replace(read_state(home, mirror.url), synced=now, tried=now, error="")
+    write_state(home, replace(state, default=got.default, refs=dict(got.refs)))

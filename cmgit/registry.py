@@ -147,7 +147,9 @@ class Registry:
         value["check"] = _check(value)
         data = orjson.dumps(value, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
         for path in (self.path, self.path + "~"):
-            temporary = f"{path}.tmp"  # under the lock: the next one replaces what a killed one left
+            temporary = (
+                f"{path}.tmp"  # under the lock: the next one replaces what a killed one left
+            )
             with open(temporary, "wb") as file:
                 file.write(data)
                 file.flush()

@@ -144,9 +144,7 @@ class Index:
 
     def repository_numbers(self, name: Name) -> set[int]:
         """The numbers of the repositories that go by a name."""
-        return {
-            repo.number for repo in self.manifest.repositories if name.accepts(repo.alias, repo.uid)
-        }
+        return self.manifest.repositories.named(name)
 
     def records(self) -> Iterator[tuple[int, Record]]:
         """Every record that counts, with its repository's number, in no particular order."""

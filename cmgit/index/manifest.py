@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 
+from ..names import same_word
 from .pages import Column, DamagedIndex, Pages, Texts
 from .record import decode, unsealed
 
@@ -16,10 +17,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from typing import Any
 
+    from ..names import Name
+
 FORMAT = 2
 DIRECTORY = f"index-v{FORMAT}"
-TABLE_MAGIC, TABLE_VERSION, TABLE_SUFFIX = b"CMGITREP", 1, ".repositories"
-NUMBERS, STATES, STATE_TEXT = range(3)  # the sections of a table
+TABLE_MAGIC, TABLE_VERSION, TABLE_SUFFIX = b"CMGITREP", 2, ".repositories"
+NUMBERS, STATES, STATE_TEXT, NAMES, NAME_TEXT = range(5)  # the sections of a table
 INLINE = 64  # so many states of a table are overridden before it is written anew
 _PREFIX = "manifest-"
 
@@ -121,6 +124,13 @@ class Repositories:
             found = self._read[number] = self.table.state(number)
         return found
 
+    def named(self, name: Name) -> set[int]:
+        """The numbers of the repositories that go by a name."""
+        found = {n for n, state in self.inline.items() if name.accepts(state.alias, state.uid)}
+        if self.table is not None:
+            found |= self.table.named(name) - self.gone - self.inline.keys()
+        return found
+
     def position(self, number: int) -> int:
         """What to sort the repository with a number by."""
         if self.order and not self._positions:
@@ -161,15 +171,37 @@ class Table:
     def __init__(self, directory: str, name: str) -> None:
         """Map a file; raises DamagedIndex."""
         self.name = name
-        pages = Pages(os.path.join(directory, name), TABLE_MAGIC, TABLE_VERSION, 3)
+        pages = Pages(os.path.join(directory, name), TABLE_MAGIC, TABLE_VERSION, 5)
         self.numbers = Column(pages, NUMBERS).all()
         self._states = Texts(pages, STATES, STATE_TEXT)
+        self._names = Texts(pages, NAMES, NAME_TEXT)
 
     def state(self, number: int) -> RepositoryState:
         """The state of the repository with a number."""
         from _bisect import bisect_left
 
         return RepositoryState(**decode(self._states.text(bisect_left(self.numbers, number))))
+
+    def named(self, name: Name) -> set[int]:
+        """The numbers of the repositories that go by a name."""
+        from itertools import pairwise
+
+        data, offsets = self._names.data(0, len(self._names)), self._names.offsets()
+        names = [data[start:end] for start, end in pairwise(offsets)]
+        if name.uid:
+            at = [n for n, found in enumerate(names) if found.endswith(name.uid.encode())]
+        elif name.is_pattern:
+            pairs = (found.decode("utf-8", "surrogatepass").split("\0") for found in names)
+            at = [n for n, (alias, uid) in enumerate(pairs) if name.accepts(alias, uid)]
+        else:
+            begin = repository_name(name.alias, "")
+            at = [n for n, found in enumerate(names) if found.startswith(begin)]
+        return {self.numbers[n] for n in at}
+
+
+def repository_name(alias: str, uid: str) -> bytes:
+    """What a table says of the name of a repository: folded alias, NUL, UID."""
+    return f"{same_word(alias)}\0{uid}".encode("utf-8", "surrogatepass")
 
 
 class SegmentState:

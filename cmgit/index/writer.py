@@ -27,6 +27,7 @@ from .manifest import (
     Table,
     manifest_numbers,
     manifest_path,
+    repository_name,
 )
 from .pages import BLOCK, TRAILER, padded
 from .record import Record, digest, hash64, sealed
@@ -78,9 +79,9 @@ def _write_table(directory: str, states: Iterable[RepositoryState]) -> str:
     ordered = sorted(states, key=lambda state: state.number)
     numbers = array("I", [state.number for state in ordered])
     lines = (_json(state.to_dict()) for state in ordered)
-    return write_pages(
-        directory, TABLE_SUFFIX, TABLE_MAGIC, TABLE_VERSION, [numbers, *texts(lines)]
-    )
+    names = (repository_name(state.alias, state.uid) for state in ordered)
+    sections = [numbers, *texts(lines), *texts(names)]
+    return write_pages(directory, TABLE_SUFFIX, TABLE_MAGIC, TABLE_VERSION, sections)
 
 
 def write_pages(

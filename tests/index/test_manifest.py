@@ -27,6 +27,7 @@ from cmgit.index.manifest import (
 from cmgit.index.pages import DamagedIndex
 from cmgit.index.record import digest
 from cmgit.index.writer import publish, write_watch
+from cmgit.names import Name
 
 from .conftest import record, states, write_segment
 from .test_segment import damage
@@ -208,6 +209,10 @@ def test_a_directory_that_cannot_be_written(directory: str) -> None:
 
 # -- the table of repositories ------------------------------------------------------------------
 
+names = [
+    Name("repo7"), Name("REPO12"), Name("repo1"), Name("repo*"), Name("*5"), Name("none"),
+    Name("x", f"{17:016x}"), Name("", "f" * 16), Name(),
+]  # fmt: skip
 numbers = st.lists(st.integers(0, 3 * INLINE), unique=True, max_size=3 * INLINE)
 
 
@@ -232,6 +237,9 @@ def test_states_whatever_is_in_the_table(
         assert len(read) == len(numbers)
         assert sorted(numbers, key=read.position) == numbers
         assert {s.number for s in read.special} == {n for n, s in known.items() if s.special}
+        for name in names:
+            accepted = {n for n, s in known.items() if name.accepts(s.alias, s.uid)}
+            assert read.named(name) == accepted
 
 
 def test_few_states_are_read_where_many_are(directory: str) -> None:

@@ -151,7 +151,9 @@ def _bundle(
     known = list(before.refs.values()) if before else []
     for _ in range(_TRIES):
         refs, head = _state(git)
-        held = Held(entry.alias, entry.uid, entry.url, entry.branch, head.ref or "", refs)
+        held = Held(
+            entry.alias, entry.uid, entry.url, entry.branch, head.ref or "", refs, _is_mirror(git)
+        )  # fmt: skip
         writer = PartWriter(directory, f"{BUNDLES}/{entry.alias}.bundle", options.split)
         try:
             wanted = {**({HEAD: head.commit} if head.commit else {}), **refs}
@@ -168,6 +170,10 @@ def _bundle(
             return replace(held, objects=header.objects, prerequisites=header.prerequisites)
         writer.discard()
     raise Busy("its refs keep moving", "export it again")
+
+
+def _is_mirror(git: GitRepository) -> bool:
+    return bool(git.local_config().get_boolean((b"remote", b"origin"), b"mirror", False))
 
 
 def _state(git: GitRepository) -> tuple[dict[str, ObjectID], Head]:

@@ -30,7 +30,7 @@ from .manifest import (
     Export,
     Failed,
     Held,
-    age_days,
+    age_of,
     find_exports,
     in_order,
     read_export,
@@ -40,6 +40,7 @@ from .steps import JOBS, Step, Tell, in_parallel, silent
 
 SIGNERS = "allowed_signers"  # of the home; where it is there, a signature is always required
 _KEY = "import"  # of the lock, and of the directory, which 'cmgit check' sweeps by it
+_DAY = 86400
 _AT_ONCE = 100  # repositories whose locks are held together
 
 
@@ -47,7 +48,7 @@ _AT_ONCE = 100  # repositories whose locks are held together
 class Options:
     """How to import: ``signers`` is the file of those who may sign, when a signature is required
     (if empty, ``allowed_signers`` in the home, when that is there);
-    ``max_age`` how many days old the latest export may be; ``name`` that of a bundle's repository;
+    ``max_age`` how many seconds old the latest export may be; ``name`` that of a bundle's repository;
     by so many ``jobs``, with git or (empty) without."""
 
     signers: str = ""
@@ -108,11 +109,11 @@ def _check_exports(workspace: Workspace, exports: Sequence[Export], options: Opt
         for export in exports:
             _check_signature(export, signers)
     if exports and options.max_age is not None:
-        age = age_days(exports[-1].manifest.stamp, datetime.now(timezone.utc))
+        age = age_of(exports[-1].manifest.stamp, datetime.now(timezone.utc))
         if age > options.max_age:
             raise Untrusted(
-                f"{exports[-1].directory} is stale: it was made {age:.1f} days ago",
-                f"bring a later one, or allow it with --max-age={int(age) + 1}",
+                f"{exports[-1].directory} is stale: it was made {age / _DAY:.1f} days ago",
+                f"bring a later one, or allow it with --max-age={int(age / _DAY) + 1}d",
             )
 
 

@@ -115,7 +115,7 @@ def _stage(incoming: Incoming, path: str, target: GitRepository | None, program:
 def _complete(staged: Staged) -> None:
     """Make a quarantine the repository that it becomes, but for its place."""
     held = staged.held
-    staged.quarantine.make_repository(held.refs, held.head, held.url)
+    staged.quarantine.make_repository(held.refs, held.head, held.url, held.mirror)
     write_record(staged.quarantine.git, held.uid, staged.sources)
 
 

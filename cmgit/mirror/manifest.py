@@ -36,7 +36,7 @@ class Part:
 class Held:
     """One repository as it was exported.
 
-    ``refs`` are all that it had; ``objects`` how many the bundle has; ``prerequisites`` the commits
+    ``refs`` are all that it had, ``mirror`` whether they are those of its source; ``objects`` how many the bundle has; ``prerequisites`` the commits
     that must be there already. An increment in which nothing is new has no parts.
     """
 
@@ -46,6 +46,7 @@ class Held:
     branch: str
     head: str
     refs: dict[str, ObjectID]
+    mirror: bool = False
     objects: int = 0
     prerequisites: tuple[ObjectID, ...] = ()
     parts: tuple[Part, ...] = ()
@@ -122,9 +123,9 @@ def new_stamp(now: datetime) -> Stamp:
     return Stamp(os.urandom(4).hex(), now.astimezone(timezone.utc).strftime(_TIME))
 
 
-def age_days(stamp: Stamp, now: datetime) -> float:
-    """How many days ago an export was made."""
-    return (now - _time(stamp.created)).total_seconds() / 86400
+def age_of(stamp: Stamp, now: datetime) -> float:
+    """How many seconds ago an export was made."""
+    return (now - _time(stamp.created)).total_seconds()
 
 
 def _time(text: str) -> datetime:
@@ -182,7 +183,7 @@ def _held(item: dict[str, Any]) -> Held:
             raise ValueError(f"ref {name!r}")
     return Held(
         item["alias"], item["uid"], str(item["url"]), str(item["branch"]), head, refs,
-        int(item["objects"]), tuple(_oid(oid) for oid in item["prerequisites"]),
+        bool(item["mirror"]), int(item["objects"]), tuple(_oid(oid) for oid in item["prerequisites"]),
         tuple(_part(part) for part in item["parts"]),
     )  # fmt: skip
 

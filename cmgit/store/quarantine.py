@@ -160,7 +160,9 @@ class Quarantine:
         if names:
             _sync(place)
 
-    def make_repository(self, refs: Mapping[str, ObjectID], head: str, url: str) -> None:
+    def make_repository(
+        self, refs: Mapping[str, ObjectID], head: str, url: str, mirror: bool = False
+    ) -> None:
         """Make the whole a repository with these refs, durably; it is to be renamed then."""
         self._keep("packed-refs", packed_refs(refs))
         if head:
@@ -168,7 +170,10 @@ class Quarantine:
         if url:
             config = self.git.local_config()
             config.set((b"remote", b"origin"), b"url", url.encode())
-            config.set((b"remote", b"origin"), b"fetch", b"+refs/heads/*:refs/remotes/origin/*")
+            fetch = b"+refs/*:refs/*" if mirror else b"+refs/heads/*:refs/remotes/origin/*"
+            config.set((b"remote", b"origin"), b"fetch", fetch)
+            if mirror:
+                config.set((b"remote", b"origin"), b"mirror", b"true")
             text = io.BytesIO()
             config.write_to_file(text)
             self._keep("config", text.getvalue())

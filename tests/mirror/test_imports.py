@@ -44,6 +44,7 @@ def test_what_was_exported_arrives(world: World) -> None:
     assert [a.alias for a in world.there.find("script")] == ["one-a", "two-a"]
     url = run_git(world.arrived("one"), "config", "remote.origin.url").strip()
     assert (url, done.entries[0].url) == ("https://example.org/one",) * 2
+    assert run_git(world.arrived("one"), "config", "remote.origin.mirror").strip() == "true"
     before = state(world.there)
     world.told.clear()
     world.take()
@@ -325,8 +326,8 @@ def test_a_stale_manifest(world: World) -> None:
     change_manifest(export, lambda v: v.update(created=old, id="0" * 8))
     shutil.copytree(export.directory, world.top / "stale")
     with pytest.raises(Untrusted, match=r"is stale: it was made 3\.0 days ago"):
-        world.take(max_age=2)
-    world.take(world.top / "old", max_age=2)
+        world.take(max_age=2 * 86400)
+    world.take(world.top / "old", max_age=2 * 86400)
     before = state(world.there)
     with pytest.raises(Untrusted, match=f"export 00000000 of {old} is stale: .* imported already"):
         world.take(world.top / "stale")

@@ -20,7 +20,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from .measure import Case, expect, print_line, run_all, script
+from .measure import LIMIT_S, Case, expect, print_line, run_all, script
 from .startup import cmgit, cmgit_environment
 
 WORKERS = 8
@@ -33,9 +33,9 @@ def run(runs: int, smoke: bool) -> None:
     with tempfile.TemporaryDirectory(prefix="cmgit-bench-") as top:
         gap = Gap(Path(top), count)
         about = {"repositories": count, "workers": WORKERS}
-        run_all("airgap: whole", [*gap.exports("whole"), *gap.imports()], runs, about=about)
+        run_all("airgap: whole", [*gap.exports("whole"), *gap.imports()], runs, LIMIT_S, about=about)
         gap.grow()
-        run_all("airgap: increment", gap.exports("increment"), runs, about=about)
+        run_all("airgap: increment", gap.exports("increment"), runs, LIMIT_S, about=about)
         gap.print_sizes()
 
 

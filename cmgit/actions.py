@@ -68,7 +68,7 @@ def run(workspace: Workspace, given: Input) -> Output:
     action = str(given.get("action") or "").replace("-", "_")
     automation = str(given.get("automation") or "")
     name = ALIASES.get(action, action)
-    table = REPOSITORY_ACTIONS if _is_repo(automation) else ARTIFACT_ACTIONS
+    table = REPOSITORY_ACTIONS if is_repo(automation) else ARTIFACT_ACTIONS
     if name not in table:
         from difflib import get_close_matches
 
@@ -80,7 +80,8 @@ def run(workspace: Workspace, given: Input) -> Output:
     return table[name](workspace, given)
 
 
-def _is_repo(automation: str) -> bool:
+def is_repo(automation: str) -> bool:
+    """Whether an automation is CM's ``repo``, that of repositories; raises UsageError."""
     name = Query.parse(automation).automation
     return name.accepts("repo", "55c3e27e8a140e48") and not name.is_pattern
 

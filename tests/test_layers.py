@@ -24,7 +24,7 @@ SHORTHANDS = {("workspace", above) for above in ("artifacts", "history", "reposi
 """The methods of Workspace that stand for functions of the layers above it."""
 
 ONLY = {"dulwich": "store", "xxhash": "index", "typer": "cli", "tantivy": "text", "rich": "cli"}
-OUTPUT = {"cli/output.py", "cli/short.py"}
+OUTPUT = {"cli/output.py"}
 RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names.split()}
 MODULES = sorted(path for path in PACKAGE.rglob("*.py") if path != PACKAGE / "__init__.py")
 
@@ -69,6 +69,19 @@ SLOW = {
 FIND = "import sys; from cmgit.cli import main; main()"
 
 
+LOADED = """\
+{{
+  "alias": "detect-os",
+  "automation_alias": "script",
+  "automation_uid": "5b4e0237da074764",
+  "tags": [
+    "detect-os"
+  ],
+  "uid": "0000000000000001"
+}}
+"""
+
+
 def loaded(code: str, *words: str) -> tuple[str, set[str]]:
     """What Python prints when it runs the code, and the modules that it imports meanwhile."""
     command = [sys.executable, "-X", "importtime", "-c", code, *words]
@@ -83,19 +96,36 @@ def loaded(code: str, *words: str) -> tuple[str, set[str]]:
         (["find", "script", "detect-os"], "script local:detect-os,0000000000000001\n"),
         (["ls", "script", "--tags=detect-os,-x", "--count"], "1\n"),
         (["find", "script", "d?tect-*", "--limit=0"], ""),
+        (["find", "script", "--sort=uid", "--path", "--strict"], "{local}/script/detect-os\n"),
+        (["where", "script", "detect-os"], "{local}/script/detect-os\n"),
+        (["tags", "script"], "1 detect-os\n"),
+        (["find", "--by=repo", "--json"], '{{"count":1,"name":"local,9a3280b14a4285c9"}}\n'),
+        (["load", "script", "detect-os"], LOADED),
+        (["version"], f"{cmgit.__version__}\n"),
     ],
 )
 def test_what_the_short_path_loads(workspace: Workspace, words: list[str], answer: str) -> None:
-    """``find`` from a fresh index loads nothing big, and little beyond bare Python."""
-    write_files(Path(workspace.home, "local"), artifact_files("detect-os"))
-    workspace.index()
+    """A lookup from a fresh index loads nothing big, and little beyond bare Python."""
+    local = Path(workspace.home, "local")
+    write_files(local, artifact_files("detect-os"))
+    for before in (["load", "script"], ["find", "--text=detect"]):
+        loaded(FIND, *before)
     printed, modules = loaded(FIND, *words)
     _, bare = loaded("pass")
-    assert printed == answer
+    assert printed == answer.format(local=local)
     extra = modules - bare
     assert not extra & SLOW
     assert not [name for name in extra if name.split(".")[0] in SLOW]
-    assert len(extra) < 30, sorted(extra)
+    assert len(extra) < 33, sorted(extra)
+
+
+def test_what_text_search_loads(workspace: Workspace) -> None:
+    """The same, and the engine with what it imports itself."""
+    write_files(Path(workspace.home, "local"), artifact_files("detect-os"))
+    loaded(FIND, "find", "--text=detect")
+    printed, modules = loaded(FIND, "find", "--text=detect", "--json", "--snippets")
+    assert '"alias":"detect-os"' in printed
+    assert not (modules - loaded("import tantivy")[1]) & SLOW
 
 
 def test_a_stale_index_is_not_for_the_short_path(workspace: Workspace) -> None:

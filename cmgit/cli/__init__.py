@@ -1,6 +1,7 @@
-"""The command line. ``main`` tries the short path of ``find`` first, then the full command line.
+"""The command line. ``main`` tries the short path of lookups first, then the full command line.
 
-* :mod:`.short`: ``find`` straight from a fresh index, without importing anything big.
+* :mod:`.short`: ``find``, ``load``, ``where`` and ``tags`` straight from a fresh index, without
+  importing anything big; :mod:`.keep` keeps what ``load`` prints for it.
 * :mod:`.quick`: ``add`` without the Typer application.
 * :mod:`.app`: the Typer application; :mod:`.artifacts`, :mod:`.repositories` and :mod:`.history`
   hold its commands; :mod:`.words` turns CM's spelling into Typer's.

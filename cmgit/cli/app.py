@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 from difflib import get_close_matches
 from typing import Annotated, Any
 
@@ -11,7 +12,7 @@ import typer
 from typer.core import TyperGroup
 
 from .. import __version__
-from ..actions import ALIASES
+from ..actions import ALIASES, is_repo
 from ..errors import ActionNotFound, UsageError
 from ..grammar import read_input_file
 from .complete import join_words
@@ -33,7 +34,7 @@ class Commands(TyperGroup):
         names = [ALIASES.get(first, first), first]
         flags, second = _next_word(args)
         for name in names:
-            command = self.commands.get(f"{name} {second.split(',')[0]}")
+            command = self.commands.get(f"{name} {_second(second)}")
             if command is not None and _all_whole(command, flags):
                 rest = args[len(flags) + 2 :]
                 return command.name, command, _with_json(command, [*flags, *rest])
@@ -74,6 +75,14 @@ class Commands(TyperGroup):
             f"action {args[0]!r} not found{automation}",
             f"did you mean {close[0]!r}?" if close else "see 'cmgit --help'",
         )
+
+
+def _second(word: str) -> str:
+    """The second word of a command: ``repo`` in any case, by its UID, or both."""
+    with suppress(UsageError):
+        if is_repo(word):
+            return "repo"
+    return word
 
 
 def _next_word(args: list[str]) -> tuple[list[str], str]:

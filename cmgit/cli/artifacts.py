@@ -17,7 +17,9 @@ from ..workspace import Workspace
 from . import here
 from .app import app, finish
 from .complete import complete_artifact, complete_automation, complete_repo, complete_tags
+from .keep import keep
 from .output import confirm, open_workspace, out
+from .short.text import BEST, MORE
 
 if TYPE_CHECKING:
     from ..text.ranked import Ranked
@@ -59,7 +61,6 @@ Repo = Annotated[
 ]
 Json = Annotated[bool, typer.Option("--json", help="JSON instead of text.")]
 Out = Annotated[str, typer.Option("--out", help="'json': the return dict.", callback=_known_format)]
-BEST = 20  # of a text search, when no limit is given
 Free = {"allow_extra_args": True, "ignore_unknown_options": True}
 
 
@@ -106,7 +107,7 @@ def find(
     given["limit"] = best + 1 if best else limit
     found = actions.run(workspace, {"action": "find", **given})["list"]
     if best and len(found) > best:
-        out.note(f"the best {best} are shown; --limit=N shows more")
+        out.note(MORE)
         del found[best:]
     warnings = _warn(workspace, repo, names or [])
     if by:
@@ -258,6 +259,8 @@ def load(
     found = actions.select_one(workspace, given)
     meta = workspace.original(found, at) if original else workspace.load(found, at)
     out.json(meta) if json else out.meta(meta, yaml)
+    if not at:
+        keep(workspace, found)
 
 
 @app.command(

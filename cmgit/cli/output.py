@@ -15,6 +15,7 @@ from ..errors import CmgitError
 from ..meta.write import dump_json, dump_yaml
 from ..workspace import Workspace
 from .short import BROKEN_PIPE
+from .short.text import bold
 
 WARNING = "warning: "
 _WARNINGS_SHOWN = 10
@@ -66,10 +67,7 @@ class Output:
     @property
     def bold(self) -> tuple[str, str]:
         """What begins and ends bold text on stdout; nothing where it would not be shown."""
-        plain = (
-            not self.on_terminal or os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"
-        )
-        return ("", "") if plain else ("\x1b[1m", "\x1b[0m")
+        return bold(os.environ, self.on_terminal)
 
     def json(self, value: Any) -> None:
         """Write one value as JSON on one line."""

@@ -11,6 +11,7 @@ import typer
 from ..errors import UsageError
 from ..mirror import exports, imports
 from ..mirror.steps import JOBS, Step, Tell
+from ..mirror.verify import parse_age
 from ..store.git_program import find_git
 from .app import finish
 from .artifacts import Json
@@ -96,8 +97,8 @@ def import_(
         str, typer.Option(help="Who may sign, as in ssh-keygen(1); a signature is required then.")
     ] = "",
     max_age: Annotated[
-        float | None, typer.Option(min=0, help="Refuse what was exported more days ago.")
-    ] = None,
+        str, typer.Option(help="The longest time since the export: 90m, 12h, 7d, 2w.")
+    ] = "",
     jobs: Jobs = JOBS,
     json: Json = False,
 ) -> None:
@@ -105,7 +106,8 @@ def import_(
 
     Exit code 1 when something is wrong, or was missing in the export already.
     """
-    options = imports.Options(signers, max_age, name, jobs, find_git())
+    allowed = parse_age(max_age) if max_age else None
+    options = imports.Options(signers, allowed, name, jobs, find_git())
     done = imports.import_all(open_workspace(), places, options, _tell(json, ("checked",)))
     for failed in done.absent:
         _tell(json)(Step(failed.alias, "failed", problem=f"not in the export: {failed.problem}"))

@@ -63,7 +63,8 @@ def test_exit_codes_and_words(world: World, monkeypatch: pytest.MonkeyPatch) -> 
     assert (result.code, result.err) == (1, "cmgit: two: failed: it is empty: it has no refs\n")
     assert "--split=many is no size" in bad(1, "mirror", "export", "--to=x", "--split=many")
     there(world, monkeypatch)
-    result = run("mirror", "import", str(world.disk))
+    assert "'soon' is no age" in bad(1, "mirror", "import", str(world.disk), "--max-age=soon")
+    result = run("mirror", "import", str(world.disk), "--max-age=1w")
     assert result.code == 1
     assert "two: failed: not in the export: it is empty" in result.err
     bundle = next(world.disk.glob("*/bundles/one.bundle"))

@@ -7,8 +7,8 @@ the parts in its place are looked at; and tags only of so many artifacts.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from difflib import get_close_matches
+from collections.abc import Iterable
+from difflib import SequenceMatcher, get_close_matches
 from itertools import islice
 
 from .index.lookup import Index
@@ -16,6 +16,8 @@ from .names import Name, same_word
 from .query import Query
 
 _LOOKED_AT = 20_000  # artifacts
+_TRIGRAM = 3  # by so many letters in a row the index finds aliases
+_VERY_ALIKE = 0.9
 _ALIKE = 0.7  # the least that two words must have in common, as difflib measures it
 
 
@@ -23,7 +25,7 @@ def suggest(index: Index, query: Query) -> str:
     """A question to the user, or an empty string when there is nothing to ask."""
     name, automation = query.artifact, query.automation
     if name.alias and not name.uid and not name.is_pattern and not _known(index, query):
-        close = closest(name.alias, _aliases(index, automation, name.alias))
+        close = _alias_like(index, automation, name.alias)
         if close:
             return f"did you mean {close!r}?"
     known = _tags(index) if query.tags else set()
@@ -36,27 +38,36 @@ def suggest(index: Index, query: Query) -> str:
 
 def _known(index: Index, query: Query) -> bool:
     """Whether something goes by the name, whatever its tags and its repository."""
-    return any(True for _ in index.find(Query(query.automation, query.artifact)))
+    return bool(index.find(Query(query.automation, query.artifact)))
 
 
-def _aliases(index: Index, automation: Name, word: str) -> Iterator[str]:
-    """Aliases of an automation that may be like a word; those first that fewest are like."""
-    found = [index.find(Query(automation, Name(pattern))) for pattern in patterns(word)]
-    left = _LOOKED_AT
-    for hits in sorted(found, key=len):
-        yield from (hit.record["alias"] for hit in islice(hits, left))
-        left = max(0, left - len(hits))
+def _alias_like(index: Index, automation: Name, word: str) -> str:
+    """The alias of an automation that is most like a word: one that is very much so ends the
+    search, since what is looked for first is rarer than what comes then."""
+    aliases: set[str] = set()
+    close = ""
+    for pattern in patterns(word):
+        hits = index.find(Query(automation, Name(pattern)))
+        aliases.update(hit.segment.alias(hit.number) for hit in islice(hits, _LOOKED_AT))
+        close = closest(word, aliases)
+        if close and SequenceMatcher(None, same_word(close), same_word(word)).ratio() > _VERY_ALIKE:
+            break
+    return close
 
 
 def patterns(word: str) -> list[str]:
     """What an alias is like that has a part of a word where it is there, or the whole somewhere,
-    or its parts at ``-`` in another order."""
+    or its longest part at ``-``. None has so few letters that the index would have to look at
+    every alias."""
     word = word.replace("*", "").replace("?", "")
-    third = max(1, len(word) // 3)
-    begin, middle, end = word[:third], word[third:-third], word[-third:]
-    parts = sorted(word.replace("_", "-").split("-"), key=len)
-    found = [f"{begin}*", f"*{middle}*", f"*{end}", f"*{parts[-1]}*", f"*{word}*"]
-    return [pattern for pattern in dict.fromkeys(found) if pattern.strip("*")]
+    size = max(_TRIGRAM, len(word) // 3)
+    middle = max(0, (len(word) - size) // 2)
+    part = max(word.replace("_", "-").split("-"), key=len)
+    inside = [word, word[middle : middle + size], part]
+    found = [f"*{text}*" for text in inside if len(text) >= _TRIGRAM]
+    if len(word) >= _TRIGRAM:
+        found.insert(1, f"*{word[-size:]}")
+    return [*dict.fromkeys([*found, f"{word[: max(1, len(word) // 3)]}*"])] if word else []
 
 
 def _tags(index: Index) -> set[str]:

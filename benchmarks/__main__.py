@@ -7,7 +7,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from . import airgap, compare, index, report, search, startup, text, write
+from . import airgap, compare, index, mirror, report, search, startup, text, write
 
 BENCHMARKS = {
     "startup": startup,
@@ -15,6 +15,7 @@ BENCHMARKS = {
     "text": text,
     "index": index,
     "write": write,
+    "mirror": mirror,
     "airgap": airgap,
 }
 SIZED = {"search", "text", "index"}

@@ -22,7 +22,8 @@ from typing import TypeVar
 
 import yaml
 
-from cmgit.meta.parse import META_FILES, Identity, Meta, parse_meta
+from cmgit.meta.files import META_FILES
+from cmgit.meta.parse import Identity, Meta, parse_meta
 
 from .packs import Fixed, fixed
 

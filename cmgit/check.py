@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 from collections.abc import Iterator
@@ -49,7 +50,9 @@ def reindex(workspace: Workspace) -> Index:
     index = _built_anew(workspace)
     if not _is_written(workspace, index):
         if os.access(os.path.join(workspace.home, DIRECTORY), os.W_OK):
-            raise CmgitError(f"the index was not written: no room in {workspace.home}")
+            raise CmgitError(
+                f"the index was not written: {os.strerror(errno.ENOSPC)}: {workspace.home}"
+            )
         raise CmgitError(
             f"the index was not written: {workspace.home} cannot be written",
             "set CMGIT_HOME to a directory of your own",

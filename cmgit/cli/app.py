@@ -142,10 +142,21 @@ def _top(
     """
 
 
-def run_app(words: Sequence[str]) -> int:
-    """Run a command line; returns the exit code. Prints errors as one line, and a hint."""
+def _add_commands() -> None:
+    """Import the modules that add the commands to the application."""
     from . import artifacts, history, mirror, mirror_files, repositories  # noqa: F401
 
+
+def all_commands() -> dict[str, Any]:
+    """Every command and group of the program, by its words."""
+    _add_commands()
+    commands: dict[str, Any] = typer.main.get_command(app).commands  # type: ignore[attr-defined]
+    return commands
+
+
+def run_app(words: Sequence[str]) -> int:
+    """Run a command line; returns the exit code. Prints errors as one line, and a hint."""
+    _add_commands()
     join_words(os.environ)
     return guarded(lambda: _run(words))
 

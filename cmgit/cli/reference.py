@@ -7,10 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-import typer
-
-from . import artifacts, history, mirror, repositories  # noqa: F401  (they add their commands)
-from .app import app
+from .app import all_commands
 from .output import out
 
 
@@ -22,7 +19,7 @@ def reference() -> str:
 def shown(group: Any = None, before: str = "") -> dict[str, Any]:
     """Every command that is not hidden, by its words; of a group, those in it."""
     found: dict[str, Any] = {}
-    commands: dict[str, Any] = (group or typer.main.get_command(app)).commands  # type: ignore[union-attr]
+    commands: dict[str, Any] = group.commands if group else all_commands()
     for name, command in commands.items():
         if hasattr(command, "commands"):
             found |= shown(command, f"{before}{name} ")

@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
-import typer
 
 from cmgit import __version__
-from cmgit.cli import artifacts, history, mirror, repositories  # noqa: F401  (they add their commands)
-from cmgit.cli.app import app
+from cmgit.cli.app import all_commands
 from cmgit.cli.reference import shown
 from cmgit.workspace import Workspace
 from tests.cli import bad, good, spawn
 
-COMMANDS: dict[str, Any] = typer.main.get_command(app).commands  # type: ignore[attr-defined]
-
-
+COMMANDS = all_commands()
 ALL = {**COMMANDS, **shown()}
 
 

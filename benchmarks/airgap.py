@@ -33,7 +33,9 @@ def run(runs: int, smoke: bool) -> None:
     with tempfile.TemporaryDirectory(prefix="cmgit-bench-") as top:
         gap = Gap(Path(top), count)
         about = {"repositories": count, "workers": WORKERS}
-        run_all("airgap: whole", [*gap.exports("whole"), *gap.imports()], runs, LIMIT_S, about=about)
+        run_all(
+            "airgap: whole", [*gap.exports("whole"), *gap.imports()], runs, LIMIT_S, about=about
+        )
         gap.grow()
         run_all("airgap: increment", gap.exports("increment"), runs, LIMIT_S, about=about)
         gap.print_sizes()

@@ -30,6 +30,8 @@ def answer(index: Index, query: Query, asked: Asked) -> tuple[bytes, int] | None
         texts = open_text(asked.home, index)
         if texts is None:
             return None
+        if asked.has("count") and not asked.flag("sort"):
+            return _count(*texts.count(query, asked.flag("text")), asked)
         return _answer(texts.find(query, asked.flag("text"), _wanted(asked)), asked)
     except DamagedText:
         return None
@@ -42,6 +44,15 @@ def _wanted(asked: Asked) -> int | None:
 
 def _only_best(asked: Asked) -> bool:
     return asked.limit is None and not (asked.has("count") or asked.flag("sort"))
+
+
+def _count(count: int, partial: bool, asked: Asked) -> tuple[bytes, int]:
+    from .find import NOT_FOUND
+
+    count = count if asked.limit is None else min(count, asked.limit)
+    if partial:
+        os.write(STDERR, f"{_PARTIAL}\n".encode())
+    return b"%d\n" % count, NOT_FOUND if asked.has("strict") and not count else 0
 
 
 def _answer(matches: Matches, asked: Asked) -> tuple[bytes, int] | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from contextlib import suppress
+from copy import copy
 from difflib import get_close_matches
 from typing import Annotated, Any
 
@@ -19,6 +20,7 @@ from .complete import join_words
 from .output import guarded, out
 from .words import translate
 
+_COMPLETING = "_CMGIT_COMPLETE"  # the variable by which a shell asks for completions
 _HALF = "cmgit.words"  # where a context keeps the words of a command that is not all there
 
 
@@ -30,8 +32,7 @@ class Commands(TyperGroup):
         if ctx.resilient_parsing and len(args) == 1 and self._is_half(args[0]):
             ctx.meta[_HALF] = args  # a shell asks for the second word
             return None, None, args
-        first = args[0].replace("_", "-")
-        names = [ALIASES.get(first, first), first]
+        names = _first(args[0])
         flags, second = _next_word(args)
         for name in names:
             command = self.commands.get(f"{name} {_second(second)}")
@@ -75,6 +76,12 @@ class Commands(TyperGroup):
             f"action {args[0]!r} not found{automation}",
             f"did you mean {close[0]!r}?" if close else "see 'cmgit --help'",
         )
+
+
+def _first(word: str) -> list[str]:
+    """What the first word of a command may stand for."""
+    word = word.replace("_", "-")
+    return [ALIASES.get(word, word), word]
 
 
 def _second(word: str) -> str:
@@ -156,15 +163,33 @@ def all_commands() -> dict[str, Any]:
 
 def run_app(words: Sequence[str]) -> int:
     """Run a command line; returns the exit code. Prints errors as one line, and a hint."""
-    _add_commands()
     join_words(os.environ)
     return guarded(lambda: _run(words))
+
+
+def _needed(words: Sequence[str]) -> typer.Typer:
+    """The application with only the commands that begin as a command line does, where one of
+    them is sure to be meant: Typer takes longer to make all of them than most commands run."""
+    from . import artifacts, history, repositories  # noqa: F401
+
+    names, (flags, second) = _first(words[0]), _next_word(list(words))
+    commands = {command.name or "": command for command in app.registered_commands}
+    sure = not flags and {f"{name} {_second(second)}" for name in names} & commands.keys()
+    if not (sure or set(names) & commands.keys()) or _COMPLETING in os.environ:
+        _add_commands()
+        return app
+    small = copy(app)
+    small.registered_commands = [
+        command for name, command in commands.items() if name.split(" ")[0] in names
+    ]
+    small.registered_groups = []
+    return small
 
 
 def _run(words: Sequence[str]) -> int:
     try:
         words = translate(words, read_input_file) or ["--help"]
-        result = app(words, prog_name="cmgit", standalone_mode=False)
+        result = _needed(words)(words, prog_name="cmgit", standalone_mode=False)
         return result if isinstance(result, int) else 0
     except typer.Abort:
         raise KeyboardInterrupt from None

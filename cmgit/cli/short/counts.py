@@ -23,8 +23,8 @@ def answer(index: Index, query: Query, asked: Asked) -> tuple[bytes, int] | None
 def _counts(index: Index, query: Query, asked: Asked) -> Counts | None:
     from ...index.facets import KINDS, MANY, count_by, tags_of
 
-    kind, sort = asked.flag("by") or "tag", asked.flag("sort")
-    if kind not in KINDS or sort or asked.flag("text"):
+    kind = asked.flag("by") or "tag"
+    if kind not in KINDS or asked.sort or asked.flag("text"):
         return None
     if kind == "tag" and len(index.find(query)) > MANY:
         from ...index import roaring

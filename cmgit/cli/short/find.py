@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 NOT_FOUND = 16
 STDERR = 2
 SORT_KEYS: dict[str, Callable[[Hit], str]] = {
-    "": lambda hit: "",
+    "": lambda hit: "",  # as they are
     "alias": lambda hit: hit.segment.alias(hit.number),
     "uid": lambda hit: hit.segment.uid(hit.number),
     "automation_alias": lambda hit: hit.segment.automation(hit.number)[0],
@@ -32,12 +32,11 @@ def answer(index: Index, query: Query, asked: Asked) -> tuple[bytes, int] | None
     if not number and asks():
         return None
     code = NOT_FOUND if asked.has("strict") and not number else 0
-    sort = asked.flag("sort").replace("-", "_")
-    if sort not in SORT_KEYS:
+    if asked.sort not in SORT_KEYS:
         return None
     if asked.has("count"):
         return b"%d\n" % number, code
-    hits = sorted(found, key=SORT_KEYS[sort]) if sort else found
+    hits = sorted(found, key=SORT_KEYS[asked.sort]) if asked.sort else found
     data = _printed(islice(hits, limit), asked)
     return None if data is None else (data, code)
 

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
     from ...index.lookup import Index
     from ...query import Query
-    from ...text.lookup import Match, Matches
+    from ...text.lookup import Match, TextIndex
     from .words import Asked
 
 BEST = 20  # of a text search, when no limit is given
@@ -21,6 +21,8 @@ STDOUT, STDERR = 1, 2
 
 def answer(index: Index, query: Query, asked: Asked) -> tuple[bytes, int] | None:
     """What ``find --text`` prints, after its notes."""
+    from .find import SORT_KEYS
+
     try:
         from ...text.lookup import open_text
         from ...text.state import DamagedText
@@ -28,50 +30,48 @@ def answer(index: Index, query: Query, asked: Asked) -> tuple[bytes, int] | None
         return None
     try:
         texts = open_text(asked.home, index)
-        if texts is None:
+        if texts is None or asked.sort not in SORT_KEYS:
             return None
-        if asked.has("count") and not asked.flag("sort"):
-            return _count(*texts.count(query, asked.flag("text")), asked)
-        return _answer(texts.find(query, asked.flag("text"), _wanted(asked)), asked)
+        return (_count if asked.has("count") else _best)(texts, query, asked)
     except DamagedText:
         return None
 
 
-def _wanted(asked: Asked) -> int | None:
-    """How many matches are asked for: one more than are shown, to tell whether there are more."""
-    return None if asked.flag("sort") else BEST + 1 if _only_best(asked) else asked.limit
+def _count(texts: TextIndex, query: Query, asked: Asked) -> tuple[bytes, int]:
+    count, partial = texts.count(query, asked.flag("text"))
+    number = count if asked.limit is None else min(asked.limit, count)
+    _say([_PARTIAL] if partial and number else [])
+    return b"%d\n" % number, _code(number, asked)
 
 
-def _only_best(asked: Asked) -> bool:
-    return asked.limit is None and not (asked.has("count") or asked.flag("sort"))
+def _best(texts: TextIndex, query: Query, asked: Asked) -> tuple[bytes, int] | None:
+    from .find import SORT_KEYS
 
-
-def _count(count: int, partial: bool, asked: Asked) -> tuple[bytes, int]:
-    from .find import NOT_FOUND
-
-    count = count if asked.limit is None else min(count, asked.limit)
-    if partial:
-        os.write(STDERR, f"{_PARTIAL}\n".encode())
-    return b"%d\n" % count, NOT_FOUND if asked.has("strict") and not count else 0
-
-
-def _answer(matches: Matches, asked: Asked) -> tuple[bytes, int] | None:
-    from .find import NOT_FOUND, SORT_KEYS
-
-    notes, shown = [_PARTIAL] if matches.partial else [], list(matches)
-    if _only_best(asked) and len(shown) > BEST:
+    limit, sort, only_best = asked.limit, asked.sort, asked.limit is None and not asked.sort
+    wanted = None if sort else BEST + 1 if only_best else limit
+    matches = texts.find(query, asked.flag("text"), wanted)
+    shown, notes = list(matches), [_PARTIAL] if matches.partial else []
+    if only_best and len(shown) > BEST:
         notes.append(MORE)
-        del shown[BEST:]
-    sort = asked.flag("sort").replace("-", "_")
-    if sort not in SORT_KEYS:
-        return None
+        limit = BEST
     if sort:
         shown.sort(key=lambda match: SORT_KEYS[sort](match.hit))
-    shown = shown[: asked.limit]
-    data = _printed(shown, asked)
-    if data is not None and notes:
+    data = _printed(shown[:limit], asked)
+    if data is None:
+        return None
+    _say(notes)
+    return data, _code(len(shown[:limit]), asked)
+
+
+def _say(notes: list[str]) -> None:
+    if notes:
         os.write(STDERR, "".join(f"{note}\n" for note in notes).encode())
-    return None if data is None else (data, NOT_FOUND if asked.has("strict") and not shown else 0)
+
+
+def _code(number: int, asked: Asked) -> int:
+    from .find import NOT_FOUND
+
+    return NOT_FOUND if asked.has("strict") and not number else 0
 
 
 def _printed(shown: list[Match], asked: Asked) -> bytes | None:
@@ -79,8 +79,6 @@ def _printed(shown: list[Match], asked: Asked) -> bytes | None:
     from .places import directories
 
     on_terminal = os.isatty(STDOUT)
-    if asked.has("count"):
-        return b"%d\n" % len(shown)
     if asked.has("json"):
         return b"".join(map(_json_line, shown))
     if asked.has("path"):

@@ -43,6 +43,11 @@ class Asked:
         return key in self._flags
 
     @property
+    def sort(self) -> str:
+        """What to sort by, empty for nothing."""
+        return self.flag("sort").replace("-", "_")
+
+    @property
     def limit(self) -> int | None:
         """The most that is printed; None for all."""
         return int(self._flags["limit"]) if "limit" in self._flags else None

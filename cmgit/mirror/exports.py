@@ -147,12 +147,14 @@ def _export_one(
 def _bundle(
     git: GitRepository, entry: Entry, before: Held | None, directory: str, options: Options
 ) -> Held:
-    check_whole(git)
+    config = git.local_config()
+    check_whole(git, config)
+    mirror = bool(config.get_boolean((b"remote", b"origin"), b"mirror", False))
     known = list(before.refs.values()) if before else []
     for _ in range(_TRIES):
         refs, head = _state(git)
         held = Held(
-            entry.alias, entry.uid, entry.url, entry.branch, head.ref or "", refs, _is_mirror(git)
+            entry.alias, entry.uid, entry.url, entry.branch, head.ref or "", refs, mirror
         )  # fmt: skip
         writer = PartWriter(directory, f"{BUNDLES}/{entry.alias}.bundle", options.split)
         try:
@@ -170,10 +172,6 @@ def _bundle(
             return replace(held, objects=header.objects, prerequisites=header.prerequisites)
         writer.discard()
     raise Busy("its refs keep moving", "export it again")
-
-
-def _is_mirror(git: GitRepository) -> bool:
-    return bool(git.local_config().get_boolean((b"remote", b"origin"), b"mirror", False))
 
 
 def _state(git: GitRepository) -> tuple[dict[str, ObjectID], Head]:

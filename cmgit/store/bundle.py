@@ -15,12 +15,14 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import BinaryIO
 
+from dulwich.config import ConfigFile
 from dulwich.object_store import MissingObjectFinder
 from dulwich.objects import Commit
 from dulwich.pack import generate_unpacked_objects, write_pack_data
 from dulwich.refs import check_ref_format
 
 from ..errors import Damaged, GitError, Unsupported
+from .formats import is_partial
 from .git import GitRepository
 from .git_program import Done, environment, settings
 from .objects import ObjectID, is_id
@@ -104,17 +106,14 @@ def command(program: str, git: str, *words: str) -> list[str]:
 # -- making one -------------------------------------------------------------------------------
 
 
-def check_whole(git: GitRepository) -> None:
+def check_whole(git: GitRepository, config: ConfigFile) -> None:
     """Raise Unsupported for a shallow or partial clone: a bundle of it would not be complete."""
     if os.path.exists(os.path.join(git.common_directory, "shallow")):
         raise Unsupported(
             "it is shallow: the beginning of its history is not here", "pull it whole"
         )
-    for section in git.local_config().sections():
-        if section == (b"extensions",) and b"partialclone" in dict(
-            git.local_config().items(section)
-        ):
-            raise Unsupported("it is a partial clone: not all of its objects are here")
+    if is_partial(config):
+        raise Unsupported("it is a partial clone: some of its objects are elsewhere")
 
 
 def write_bundle(

@@ -27,12 +27,17 @@ def refuse_unsupported(path: str, partial: bool = False) -> None:
             raise Unsupported(
                 f"{path} keeps its refs in a reftable, which cmgit does not read", hint
             )
-        if partial and (_extension(found, b"partialclone") or _has_promisor(found)):
+        if partial and is_partial(found):
             raise Unsupported(
                 f"{path} is a partial clone: some of its objects are elsewhere",
                 "pull from where it was cloned from",
             )
         return
+
+
+def is_partial(config: ConfigFile) -> bool:
+    """Whether a configuration is that of a partial clone."""
+    return bool(_extension(config, b"partialclone")) or _has_promisor(config)
 
 
 def _has_promisor(config: ConfigFile) -> bool:

@@ -107,7 +107,7 @@ def test_what_was_gone_since(world: World) -> None:
 
 
 def test_what_cannot_be_exported_is_told_and_written(world: World) -> None:
-    """An empty one, a shallow one, one that lost an object; the others are exported."""
+    """An empty, a shallow, a partial one, one that lost an object; the others are exported."""
     work = world.add("good")
     world.add("empty", 2)
     run_git(world.bare("empty"), "update-ref", "-d", "refs/heads/main")
@@ -115,10 +115,13 @@ def test_what_cannot_be_exported_is_told_and_written(world: World) -> None:
     (world.bare("shallow") / "shallow").write_text(run_git(work, "rev-parse", "HEAD"))
     world.add("lost", 4)
     write_files(world.bare("lost"), {"refs/heads/lost": "1" * 40 + "\n"})
+    world.add("partial", 5)
+    run_git(world.bare("partial"), "config", "remote.origin.promisor", "true")
     manifest = world.export().manifest
     assert [held.alias for held in manifest.repositories] == ["good"]
     problems = {failed.alias: failed.problem for failed in manifest.failed}
     assert "it is empty" in problems["empty"]
+    assert "it is a partial clone" in problems["partial"]
     assert "it is shallow" in problems["shallow"]
     assert "refs/heads/lost points to 1111" in problems["lost"]
     assert {step.repository for step in world.told if step.state == "failed"} == set(problems)

@@ -65,12 +65,15 @@ class Repository:
     def description(self, commit: ObjectID | None = None) -> Description:
         """What the repository says of itself, now (from the disk, if working) or at a commit.
 
-        Raises MetaError when the file cannot be read, NotFound when there is none.
+        Raises MetaError when the file cannot be read, NotFound when there is none. A mirror may be
+        of anything: it need not have one.
         """
         for name in DESCRIPTION_FILES:
             data = self._top_file(name, commit)
             if data is not None:
                 return _describe(name, data, f"{self.alias or self.git.path}/{name}")
+        if self.git.is_mirror:
+            return Description()
         raise NotFound(
             f"{self.git.path} has no cmr.yaml", "'cmgit init repo' makes a directory a repository"
         )

@@ -171,29 +171,27 @@ def _make(home: str, mirror: Mirror, path: str, temporary: str, report: Report) 
 def _update(home: str, mirror: Mirror, path: str, entry: Entry | None, report: Report) -> Outcome:
     repository = Repository.open(path, mirror.name)
     git = repository.git
-    if git.remote_url() != mirror.url:
-        raise AlreadyExists(
-            f"{path} is there, from {git.remote_url() or 'elsewhere'}",
-            "move it away, or give the mirror another --name",
-        )
-    with repository.locked():
-        before = pack_bytes(path)
-        configure(git, mirror.url)
-        got = receive(git, mirror.source, progress=report)
-        wanted = _not_empty(mirror, got)
-        state, kept = SAME, []
-        if not in_step(git, got):
-            state = CHANGED
-            _mark(home, entry)
-            kept = _move(git, got, wanted)
-        _repack(git, report)
-        outcome = Outcome(
-            mirror.name, mirror.url, state if entry else NEW, path, "", len(wanted),
-            max(0, pack_bytes(path) - before), kept=tuple(kept),
-        )  # fmt: skip
-    git.close()
+    with closing(git):
+        if git.remote_url() != mirror.url:
+            raise AlreadyExists(
+                f"{path} is there, from {git.remote_url() or 'elsewhere'}",
+                "move it away, or give the mirror another --name",
+            )
+        with repository.locked():
+            before = pack_bytes(path)
+            configure(git, mirror.url)
+            got = receive(git, mirror.source, progress=report)
+            wanted = _not_empty(mirror, got)
+            state, kept = SAME, []
+            if not in_step(git, got):
+                state = CHANGED
+                _mark(home, entry)
+                kept = _move(git, got, wanted)
+            _repack(git, report)
     _keep(home, mirror, got)
-    return outcome if entry else replace(outcome, uid=read_description(path).uid)
+    size = max(0, pack_bytes(path) - before)
+    outcome = Outcome(mirror.name, mirror.url, state, path, "", len(wanted), size, 0.0, tuple(kept))
+    return outcome if entry else replace(outcome, state=NEW, uid=read_description(path).uid)
 
 
 def _mark(home: str, entry: Entry | None) -> None:
@@ -235,10 +233,10 @@ def _move(git: GitRepository, got: Fetched, wanted: Mapping[str, ObjectID]) -> l
 
 def configure(git: GitRepository, url: str) -> None:
     """Say in Git's own words that a repository is a mirror."""
+    if git.is_mirror:
+        return
     config = git.local_config()
     origin = (b"remote", b"origin")
-    if config.get_boolean(origin, b"mirror", False):
-        return
     config.set(origin, b"url", url.encode())
     config.set(origin, b"fetch", b"+refs/*:refs/*")
     config.add(origin, b"fetch", b"^refs/cmgit/*")
@@ -250,7 +248,7 @@ def is_mirror(path: str) -> bool:
     """Whether a repository of the home is a mirror."""
     git = GitRepository.open(path)
     with closing(git):
-        return bool(git.local_config().get_boolean((b"remote", b"origin"), b"mirror", False))
+        return git.is_mirror
 
 
 def pack_bytes(path: str) -> int:

@@ -305,6 +305,12 @@ class GitRepository:
         except KeyError:
             return ""
 
+    @property
+    def is_mirror(self) -> bool:
+        """Whether its refs are those of ``origin``, as Git's configuration says."""
+        origin = (b"remote", b"origin")
+        return self.bare and bool(self.local_config().get_boolean(origin, b"mirror", False))
+
     def resolve(self, revision: str) -> ObjectID:
         """The commit that a revision names, see :mod:`.revisions`; raises NotFound."""
         from .revisions import resolve

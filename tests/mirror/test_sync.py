@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -155,6 +157,8 @@ def test_a_repository_without_a_description(workspace: Workspace, origins: Origi
     mirror(workspace, one)
     assert states(synced(workspace)) == {"one": "new"}
     check_same(workspace, "one", one)
+    assert [a.alias for a in workspace.find()] == ["one-a"]
+    assert workspace.warnings() == []
 
 
 def test_a_fork(workspace: Workspace, origins: Origins) -> None:
@@ -236,6 +240,47 @@ def test_a_server_that_fails_once(
     outcomes = list(fleet.sync(workspace, chosen, 1, 2, lambda name, line: lines.append(line)))
     assert [outcome.state for outcome in outcomes] == ["failed"]
     assert sum("trying again" in line for line in lines) == 2
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[Path]:
+    """A small file system of its own; only root may mount one."""
+    place = tmp_path / "disk"
+    place.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=4m", "cmgit-test", str(place)]
+    if shutil.which("mount") is None or subprocess.run(mount, capture_output=True).returncode:
+        pytest.skip("mounting is not permitted")
+    yield place
+    subprocess.run(["umount", "-l", str(place)], check=True)
+
+
+@pytest.mark.parametrize("with_git", [True, False])
+def test_a_full_disk(
+    origins: Origins, disk: Path, with_git: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It fails with the reason, and what was there is whole; with room again it is completed."""
+    if not with_git:
+        monkeypatch.setenv("CMGIT_TRANSPORT", "dulwich")
+    one = origins.make("one")
+    workspace = Workspace(str(disk / "home"))
+    mirror(workspace, one)
+    synced(workspace)
+    before = refs(bare(workspace, "one"))
+    noise = random.Random(1).randbytes(600_000).hex()
+    origins.commit("one", {"big": noise})
+    mirror(workspace, origins.make("two", 2))
+    origins.commit("two", {"big": noise})
+    room = os.statvfs(disk).f_bavail * os.statvfs(disk).f_frsize - 200_000
+    (disk / "filler").write_bytes(bytes(room))
+    outcomes = synced(workspace)
+    assert states(outcomes) == {"one": "failed", "two": "failed"}
+    assert all("\n" not in outcome.error for outcome in outcomes.values())
+    assert refs(bare(workspace, "one")) == before
+    run_git(bare(workspace, "one"), "fsck", "--strict")
+    (disk / "filler").unlink()
+    assert states(synced(workspace)) == {"one": "changed", "two": "new"}
+    for name in ("one", "two"):
+        check_same(workspace, name, origins.top / name)
 
 
 SYNC = """

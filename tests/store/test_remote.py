@@ -367,7 +367,8 @@ def test_connection_refused(bare, scheme, monkeypatch):
      (200, "application/x-git-upload-pack-advertisement", b"nonsense"),
      (200, "application/x-git-upload-pack-advertisement", b"001e# service=git-upload-pack\n0000"),
      (200, "application/x-git-upload-pack-advertisement", b"\xff\xfe" * 50),
-     (302, "text/plain", b"")],
+     (302, "text/plain", b""), (403, "text/plain", b"no"), (404, "text/plain", b"no"),
+     (503, "text/plain", b"later")],
 )  # fmt: skip
 def test_garbage_over_http(bare, backend, status, kind, data):
     """An answer that is not Git's raises RemoteError, and nothing is kept."""

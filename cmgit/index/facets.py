@@ -14,7 +14,7 @@ from .segment import FEW
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
     from typing import TypeAlias
 
     from ..query import Query
@@ -84,8 +84,19 @@ def tags_of(index: Index, query: Query, limit: int | None = None, own: bool = Tr
     segment, counts = parts[0]
     for tag in without:
         counts.pop(segment.tag_id(tag), None)  # type: ignore[arg-type]
-    best = sorted(counts, key=lambda at: (-counts[at], at))[:limit]  # tags are in order
+    best = _first(counts, lambda at: (-counts[at], at), limit)  # tags are in order
     return [(segment.tag(at), counts[at]) for at in best]
+
+
+def _first(
+    items: Collection[int], key: Callable[[int], tuple[int, int]], limit: int | None
+) -> list[int]:
+    """The first of them in an order, or all; of many without sorting the rest."""
+    if limit is None or len(items) < FEW:
+        return sorted(items, key=key)[:limit]
+    from heapq import nsmallest
+
+    return nsmallest(limit, items, key=key)
 
 
 def _tag_counts(segment: Segment, numbers: Some) -> dict[int, int]:
@@ -95,8 +106,11 @@ def _tag_counts(segment: Segment, numbers: Some) -> dict[int, int]:
         having = ((at, segment.having_tag(at)) for at in range(segment.tag_count))
         sizes = ((at, len(numbers & those)) for at, those in having)  # type: ignore[operator]
         return {at: size for at, size in sizes if size}
+    if many:
+        from collections import Counter
+
+        return Counter(chain.from_iterable(segment.tag_ids_of(numbers)))
     counts: dict[int, int] = {}
-    each = segment.tag_ids_of(numbers) if many else map(segment.tag_ids, numbers)
-    for at in chain.from_iterable(each):
+    for at in chain.from_iterable(map(segment.tag_ids, numbers)):
         counts[at] = counts.get(at, 0) + 1
     return counts

@@ -121,10 +121,16 @@ class Segment:
         """The same as positions among all tags."""
         return self._tag_ids.part(self._tag_starts[number], self._tag_starts[number + 1])
 
-    def tag_ids_of(self, numbers: Iterable[int]) -> Iterator[memoryview]:
-        """The same for each of many records."""
+    def tag_ids_of(self, numbers: Iterable[int]) -> Iterator[list[int]]:
+        """The same for each of many records, ascending; those in a row together."""
         starts, ids = self._tag_starts.all(), self._tag_ids.all()
-        return (ids[starts[number] : starts[number + 1]] for number in numbers)
+        first = end = 0
+        for number in numbers:
+            if number != end:
+                yield ids[starts[first] : starts[end]].tolist()
+                first = number
+            end = number + 1
+        yield ids[starts[first] : starts[end]].tolist()
 
     def tree(self, number: int) -> str:
         """The id of the tree of a record, empty when it is not committed."""

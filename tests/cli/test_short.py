@@ -17,7 +17,7 @@ from cmgit.workspace import Workspace
 from tests.cli import captured, good, on_terminal, redirect_stdout, run
 from tests.conftest import Git, MakeRepo, Put, artifact_files, meta_of, run_git, uid_of, write_files
 
-COMMAND_LINES = 5000 if os.environ.get("CMGIT_FULL") else 200
+COMMAND_LINES = 5000 if os.environ.get("CMGIT_FULL") else 300
 ODD = {
     "script/b/_cm.yaml": meta_of("b", uid_of(102), tags="[own, 'a b', ü]", _base="detect-os"),
     "script/größe '日本/_cm.yaml": meta_of("größe '日本", uid_of(103), tags='["q\\"uote", "t\\tab"]'),

@@ -11,8 +11,6 @@ from typing import NamedTuple
 from .errors import AlreadyExists, CmgitError, GitError, MetaError, NotFound, UsageError
 from .index.record import digest
 from .meta.write import dump_yaml
-from .mirror.fleet import sync_entry
-from .mirror.sync import is_mirror
 from .names import Name, check_alias, new_uid, parse_name
 from .registry import BARE, LOCAL, WORKING, Entry
 from .repository import DESCRIPTION_FILES, Description, Repository
@@ -194,7 +192,9 @@ def _pull_again(
         raise _no_pull(entry.alias, entry.path)
     if not entry.url:
         raise UsageError(f"{entry.alias} has no URL to pull from", "give one with --url")
-    if os.path.isdir(entry.path) and is_mirror(entry.path):
+    if _is_mirror(entry):
+        from .mirror.fleet import sync_entry
+
         if branch or checkout or depth:
             raise UsageError(f"{entry.alias} is a mirror: all of its source, as it is there")
         sync_entry(workspace, entry)
@@ -214,6 +214,13 @@ def _pull_again(
             registry.update(entry)
         workspace.index()
     return entry
+
+
+def _is_mirror(entry: Entry) -> bool:
+    if not os.path.isdir(entry.path):
+        return False
+    with closing(GitRepository.open(entry.path)) as git:
+        return git.is_mirror
 
 
 def _no_pull(alias: str, path: str) -> UsageError:

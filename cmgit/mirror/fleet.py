@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import sys
 from collections.abc import Callable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
 from threading import Thread
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..errors import AlreadyExists, CmgitError, MetaError, RemoteError
 from ..index.lookup import PENDING
@@ -22,6 +19,9 @@ from ..workspace import Workspace
 from .sources import Mirror, Mirrors, new_mirror
 from .state import key_of
 from .sync import FAILED, NEW, Outcome, registered, sync_one
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
 
 _BATCH = 50  # new repositories that are registered together
 Tell = Callable[[str, str], None]
@@ -106,6 +106,9 @@ def _work(home: str, mirror: Mirror, retries: int) -> Outcome:
 def _at_once(
     home: str, mirrors: list[Mirror], jobs: int, retries: int, tell: Tell
 ) -> Iterator[Outcome]:
+    import multiprocessing
+    from concurrent.futures import ProcessPoolExecutor
+
     # a fork shares what is imported; where threads may be about, it is not safe
     context = multiprocessing.get_context("fork" if sys.platform == "linux" else "spawn")
     lines = context.SimpleQueue()
@@ -123,6 +126,9 @@ def _at_once(
 
 
 def _as_they_end(running: dict[Future[Outcome], Mirror]) -> Iterator[Outcome]:
+    from concurrent.futures import FIRST_COMPLETED, wait
+    from concurrent.futures.process import BrokenProcessPool
+
     while running:
         ended, _ = wait(running, return_when=FIRST_COMPLETED)
         for future in ended:

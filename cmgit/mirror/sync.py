@@ -244,13 +244,6 @@ def configure(git: GitRepository, url: str) -> None:
     config.write_to_path()
 
 
-def is_mirror(path: str) -> bool:
-    """Whether a repository of the home is a mirror."""
-    git = GitRepository.open(path)
-    with closing(git):
-        return git.is_mirror
-
-
 def pack_bytes(path: str) -> int:
     """The bytes of all packs of a bare repository."""
     directory = os.path.join(path, "objects", "pack")

@@ -11,8 +11,6 @@ from contextlib import suppress
 from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
 
-from dulwich.client import get_credentials_from_store
-
 from . import git_program
 from .address import Source
 
@@ -45,6 +43,8 @@ def stored_login(source: Source, program: str) -> Login | None:
         return None
     if program:
         return _ask_git(program, parts.scheme, source.host, parts.path.lstrip("/"))
+    from dulwich.client import get_credentials_from_store
+
     files = [os.path.expanduser(f"~/{name}") for name in _STORES]
     with suppress(OSError, ValueError):
         for name, password in get_credentials_from_store(

@@ -22,6 +22,7 @@ from .vocabulary import package
 PASS = "python -c pass"
 WORK = ("work", "0123456789abcdef")
 TAGS = "--tags=detect,os"
+UID = "863735b7db8c44fc"
 _UID = re.compile(rb"""^( *["']?uid["']?: *["']?)([0-9a-f]{16})\b""", re.MULTILINE)
 
 
@@ -77,9 +78,20 @@ def cmgit_cases(top: Path, work: Path) -> list[Case]:
     ):
         run_once(cmgit(environment, *words))
     cases = []
-    for word, hits in ((TAGS, 2), ("detect-os", 2), ("863735b7db8c44fc", 1)):
+    for word, hits in ((TAGS, 2), ("detect-os", 2), (UID, 1)):
         plain = cmgit(environment, "find", "script", word)
         cases.append(Case(plain.name, plain.command, (PASS,), environment, check=_lines(hits)))
+    return [*cases, *_again(environment)]
+
+
+def _again(environment: dict[str, str]) -> list[Case]:
+    """What is printed of one script when it was asked for before, and the tags of all."""
+    cases = []
+    for action, word, lines in (("load", UID, 0), ("where", UID, 1), ("tags", "--limit=20", 20)):
+        plain = cmgit(environment, action, "script", word)
+        run_once(plain)
+        check = _lines(lines) if lines else _holds(UID)
+        cases.append(Case(plain.name, plain.command, (PASS,), environment, check=check))
     return cases
 
 
@@ -131,3 +143,7 @@ def in_mlc_format(target: Path, source: Path, uid: str) -> Path:
 
 def _lines(wanted: int) -> Callable[[str], None]:
     return lambda output: expect("hits", len(output.splitlines()), wanted)
+
+
+def _holds(wanted: str) -> Callable[[str], None]:
+    return lambda output: expect("found", int(wanted in output), 1)

@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from cmgit.meta.parse import META_FILES
+from cmgit.meta.files import META_FILES
 
 
 def _real_metas() -> Iterator[Path]:

@@ -13,7 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cmgit.errors import MetaError
-from cmgit.meta.parse import MAX_META_BYTES, META_FILES, parse_file, parse_yaml
+from cmgit.meta.files import META_FILES
+from cmgit.meta.parse import MAX_META_BYTES, parse_file, parse_yaml
 from cmgit.meta.write import dump_file, dump_json, dump_yaml, edit_file
 
 from .real import REAL

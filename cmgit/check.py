@@ -19,6 +19,7 @@ from .store.commits import tag_target
 from .store.git import GitRepository
 from .store.locks import process_lock
 from .store.objects import SUBMODULE, ObjectID, read_tree, verify
+from .text.verify import forget_text, verify_text
 from .workspace import Workspace
 
 
@@ -43,7 +44,8 @@ def verdict(left: int) -> str:
 
 
 def reindex(workspace: Workspace) -> Index:
-    """Build the index anew from Git and the disk; returns it.
+    """Build the index anew from Git and the disk, and the text index when text is searched; returns
+    the index.
 
     Raises CmgitError when it could not be written.
     """
@@ -57,6 +59,7 @@ def reindex(workspace: Workspace) -> Index:
             f"the index was not written: {workspace.home} cannot be written",
             "set CMGIT_HOME to a directory of your own",
         )
+    forget_text(workspace.home)
     return index
 
 
@@ -75,7 +78,8 @@ def check(workspace: Workspace) -> Iterator[Finding]:
     """Verify the home; yields what is wrong, and puts right what is derived.
 
     Looks at the registry, every repository (refs, and every object reachable from them, hashed
-    again), the artifacts that cannot be read, the index against Git, and the check-outs.
+    again), the artifacts that cannot be read, the index against Git, the checksums of the text
+    index, and the check-outs.
     """
     registry = workspace.registry
     for warning in registry.warnings:
@@ -86,6 +90,7 @@ def check(workspace: Workspace) -> Iterator[Finding]:
         workspace.report(f"checking {entry.alias}")
         yield from _check_repository(workspace, entry)
     yield from _check_index(workspace)
+    yield from _check_text(workspace)
     yield from _check_checkouts(workspace)
     yield from _sweep(workspace)
 
@@ -161,6 +166,18 @@ def _check_index(workspace: Workspace) -> Iterator[Finding]:
 
 def _content(index: Index) -> list[tuple[int, str, str]]:
     return sorted((number, r["path"], repr(sorted(r.items()))) for number, r in index.records())
+
+
+def _check_text(workspace: Workspace) -> Iterator[Finding]:
+    problems = list(verify_text(workspace.home))
+    state = "repaired"
+    try:
+        if problems:
+            forget_text(workspace.home)
+    except OSError:  # where nothing may be written
+        state = "wrong"
+    for problem in problems:
+        yield Finding("text", problem, state)
 
 
 def _check_checkouts(workspace: Workspace) -> Iterator[Finding]:

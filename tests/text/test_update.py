@@ -119,18 +119,23 @@ def newest(workspace: Workspace) -> Path:
     return Path(generation(workspace.home, generations(workspace.home)[0]))
 
 
+def rewrite(path: Path, pattern: str, change: Callable[[bytes], bytes]) -> None:
+    """Put changed files in the place of those of tantivy, which this process may have mapped."""
+    for file in (path / "tantivy").glob(pattern):
+        data = file.read_bytes()
+        file.unlink()
+        file.write_bytes(change(data))
+
+
 DAMAGE = {
     "state": lambda path: (path / STATE).write_bytes(b"{}"),
     "no state": lambda path: (path / STATE).unlink(),
     "snapshot": lambda path: shutil.rmtree(path / "index"),
     "meta.json": lambda path: (path / "tantivy" / "meta.json").write_text("{"),
     "nothing": lambda path: [shutil.rmtree(path), path.mkdir()],
-    "cut": lambda path: [os.truncate(file, 20) for file in (path / "tantivy").glob("*.term")],
+    "cut": lambda path: rewrite(path, "*.term", lambda data: data[:20]),
     "gone": lambda path: [file.unlink() for file in (path / "tantivy").glob("*.store")],
-    "garbage": lambda path: [
-        file.write_bytes(os.urandom(30) + file.read_bytes()[30:])
-        for file in (path / "tantivy").glob("*.store")
-    ],
+    "garbage": lambda path: rewrite(path, "*.store", lambda data: os.urandom(30) + data[30:]),
 }  # fmt: skip
 
 

@@ -34,6 +34,7 @@ from .store.objects import (
     Tree,
     TreeEntry,
     read_blob,
+    read_entries,
     read_tree,
 )
 from .store.trees import lookup, subtree
@@ -109,7 +110,7 @@ def entry_artifact(store: ObjectStore, path: str, entry: TreeEntry | None) -> Ra
 
 def read_artifact(store: ObjectStore, path: str, tree: ObjectID) -> Raw | None:
     """The artifact with a tree, or None when it holds no meta file."""
-    entries = read_tree(store, tree)
+    entries = read_entries(store, tree, META_FILES)
     names = chosen_files(set(entries))
     if not names:
         return None

@@ -9,6 +9,7 @@ import stat
 import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
+from functools import lru_cache
 from typing import NamedTuple, NewType, Protocol
 
 from dulwich.errors import ObjectFormatException
@@ -17,6 +18,7 @@ from dulwich.object_store import DiskObjectStore
 from dulwich.objects import parse_tree
 
 from ..errors import Damaged
+from .pack_reader import PackReader
 
 ObjectID = NewType("ObjectID", str)
 """An object id: 40 lowercase hexadecimal digits."""
@@ -115,11 +117,13 @@ class DiskStore:
 
     def __init__(self, store: DiskObjectStore) -> None:
         self._store = store
+        self._packs = PackReader(os.path.join(self.path, "pack"))
         self._new: dict[ObjectID, tuple[str, bytes]] = {}
         self._written: dict[ObjectID, tuple[str, bytes]] = {}  # new a moment ago, read once more
 
     def close(self) -> None:
         """Close packs; they are opened again when something is read."""
+        self._packs.close()
         self._store.close()
 
     def __del__(self) -> None:
@@ -137,8 +141,16 @@ class DiskStore:
             return new
         if oid == EMPTY_TREE:
             return "tree", b""
+        number, data = self._packs.read(oid) or self._read_other(oid)
+        kind = KINDS[number]
+        if object_id(kind, data) != oid:  # a loose object that was cut off looks whole to dulwich
+            raise Damaged(f"object {oid} does not match its id in {self.path}", "run 'git fsck'")
+        return kind, data
+
+    def _read_other(self, oid: ObjectID) -> tuple[int, bytes]:
+        """What no pack has that was there at first: loose, new, of an alternate, or unusual."""
         try:
-            number, data = self._store.get_raw(oid.encode("ascii"))  # type: ignore[arg-type]
+            return self._store.get_raw(oid.encode("ascii"))  # type: ignore[arg-type]
         except KeyError:
             raise Damaged(
                 f"object {oid} is missing in {self.path}", "run 'cmgit check' and pull again"
@@ -147,10 +159,6 @@ class DiskStore:
             raise Damaged(
                 f"object {oid} in {self.path} cannot be read: {error}", "run 'git fsck'"
             ) from error
-        kind = KINDS[number]
-        if object_id(kind, data) != oid:  # a loose object that was cut off looks whole to dulwich
-            raise Damaged(f"object {oid} does not match its id in {self.path}", "run 'git fsck'")
-        return kind, data
 
     def put(self, kind: str, data: bytes) -> ObjectID:
         """See ObjectStore."""
@@ -161,7 +169,7 @@ class DiskStore:
     def flush(self) -> None:
         """See ObjectStore."""
         if len(self._new) > _LOOSE_LIMIT:
-            from .pack import write_pack
+            from .pack_writer import write_pack
 
             write_pack(os.path.join(self.path, "pack"), self._new)
         else:
@@ -213,11 +221,22 @@ def read_tree(store: ObjectStore, oid: ObjectID | str) -> Tree:
     return _parsed(oid, _tree_data(store, oid))
 
 
-def read_entry(store: ObjectStore, oid: ObjectID | str, name: str) -> TreeEntry | None:
-    """One entry of a tree, or None; the others are not parsed. Raises Damaged."""
-    end = b" " + name.encode("utf-8", "surrogateescape") + b"\0"
+def read_entries(store: ObjectStore, oid: ObjectID | str, names: tuple[str, ...]) -> Tree:
+    """Those entries of a tree that have one of some names; the others are not parsed.
+
+    Raises Damaged.
+    """
+    ends = _ends(names)
     lines = _tree_lines(store, oid)
-    return _parsed(oid, b"".join(line for line in lines if line[:-20].endswith(end))).get(name)
+    found = [line for line in lines if line.endswith(ends, 0, -20)]
+    parsed = _parsed(oid, b"".join(found))
+    return {name: entry for name, entry in parsed.items() if name in names}  # none with a space
+
+
+@lru_cache(maxsize=64)
+def _ends(names: tuple[str, ...]) -> tuple[bytes, ...]:
+    """How the lines of a tree that have these names end, before the id."""
+    return tuple(b" " + name.encode("utf-8", "surrogateescape") + b"\0" for name in names)
 
 
 def read_differing(store: ObjectStore, old: ObjectID | str, new: ObjectID | str) -> list[Tree]:

@@ -12,7 +12,7 @@ from .objects import (
     TreeEntry,
     encode_tree,
     read_differing,
-    read_entry,
+    read_entries,
     read_tree,
 )
 
@@ -31,7 +31,7 @@ def lookup(store: ObjectStore, root: ObjectID | str, path: str) -> TreeEntry | N
     for name in filter(None, path.split("/")):
         if entry is None or not entry.is_tree:
             return None
-        entry = read_entry(store, entry.oid, name)
+        entry = read_entries(store, entry.oid, (name,)).get(name)
     return entry
 
 

@@ -95,6 +95,6 @@ def serve() -> None:
 
 if __name__ == "__main__":
     from cmgit.cli import app, artifacts, history, main, output, repositories  # noqa: F401
-    from cmgit.store import journal, pack, remote  # noqa: F401
+    from cmgit.store import journal, pack_writer, remote  # noqa: F401
 
     serve()

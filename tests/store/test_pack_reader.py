@@ -1,0 +1,159 @@
+"""Packs that the real Git wrote, read by the pack reader alone and by the store."""
+
+from __future__ import annotations
+
+import random
+import subprocess
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from cmgit.errors import Damaged
+from cmgit.store.git import GitRepository
+from cmgit.store.objects import KINDS, ObjectID, object_id
+from cmgit.store.pack_reader import PackReader
+
+from ..conftest import Git
+
+WAYS = {
+    "ofs": (),
+    "ref": ("-c", "repack.useDeltaBaseOffset=false"),
+    "whole": ("-c", "pack.depth=0"),
+    "stored": ("-c", "pack.compression=0"),
+}
+
+
+@pytest.fixture
+def repository(tmp_path: Path, git: Git) -> Path:
+    """A bare repository with objects of all kinds, many of them alike, all of them loose."""
+    path = tmp_path / "work"
+    subprocess.run(["git", "init", "-q", "-b", "main", str(path)], check=True)
+    rng = random.Random(1)
+    lines = [rng.randbytes(30).hex() for _ in range(400)]
+    for number in range(40):
+        lines[rng.randrange(len(lines))] = rng.randbytes(30).hex()
+        (path / "same.txt").write_text("\n".join(lines))
+        (path / f"{number}.bin").write_bytes(rng.randbytes(rng.randrange(3) * 1000))
+        git(path, "add", "-A")
+        git(path, "commit", "-qm", f"number {number}")
+    git(path, "tag", "-a", "v1", "-m", "a tag")
+    return path / ".git"
+
+
+def ids(repository: Path) -> list[ObjectID]:
+    """The ids of all objects."""
+    words = ["git", "-C", str(repository), "cat-file", "--batch-all-objects", "--batch-check"]
+    lines = subprocess.run(words, capture_output=True, text=True, check=True).stdout.splitlines()
+    return [ObjectID(line.split()[0]) for line in lines]
+
+
+def reader(repository: Path) -> PackReader:
+    """The packs of a repository."""
+    return PackReader(str(repository / "objects" / "pack"))
+
+
+def index_path(repository: Path) -> Path:
+    """The index of its one pack."""
+    (path,) = (repository / "objects" / "pack").glob("*.idx")
+    return path
+
+
+def check_all(repository: Path) -> None:
+    """Every object is read, and is what its id says."""
+    packs = reader(repository)
+    for oid in random.Random(2).sample(ids(repository), k=len(ids(repository))):
+        found = packs.read(oid)
+        assert found is not None, oid
+        assert object_id(KINDS[found[0]], found[1]) == oid
+    assert packs.read("1" * 40) is None
+    packs.close()
+    assert packs.read(ids(repository)[0]) is not None
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_as_git_packs(way: str, repository: Path, git: Git) -> None:
+    """Deltas by offset and by id, in long chains and none; stored data."""
+    git(repository, *WAYS[way], "repack", "-adfq", "--depth=200")
+    check_all(repository)
+
+
+def test_offsets_of_64_bits(repository: Path, git: Git) -> None:
+    """As in packs of more than 2 GiB."""
+    git(repository, "repack", "-adq")
+    pack = index_path(repository).with_suffix(".pack")
+    index_path(repository).unlink()
+    git(repository, "index-pack", "--index-version=2,0x40", str(pack))
+    check_all(repository)
+
+
+def test_many_packs(repository: Path, git: Git) -> None:
+    """What is in any of them is read, whatever was read before."""
+    for number in range(0, 40, 8):
+        ends = f"HEAD~{39 - number}\n"
+        words = ["git", "-C", str(repository), "pack-objects", "--revs", "-q", "objects/pack/pack"]
+        subprocess.run(words, input=ends, text=True, capture_output=True, check=True)
+    git(repository, "repack", "-dq")
+    check_all(repository)
+
+
+def test_other_version_is_left_to_dulwich(repository: Path, git: Git) -> None:
+    """An index of version 1 is not read here; the store reads it all the same."""
+    git(repository, "-c", "pack.indexVersion=1", "repack", "-adq")
+    oid = ids(repository)[0]
+    assert reader(repository).read(oid) is None
+    store = GitRepository.open(str(repository)).objects
+    assert object_id(*store.read(oid)) == oid
+
+
+def test_packs_that_come_and_go(repository: Path, git: Git) -> None:
+    """A store that read one pack reads what comes later, and all after ``git gc``."""
+    git(repository, "repack", "-adq")
+    store = GitRepository.open(str(repository)).objects
+    oids = ids(repository)
+    store.read(oids[0])
+    blob = git(repository, "hash-object", "-w", "-t", "blob", "HEAD").strip()
+    git(repository, "update-ref", "refs/tags/blob", blob)
+    git(repository, "repack", "-adfq", "--depth=1")
+    for oid in [*oids, ObjectID(blob)]:
+        assert object_id(*store.read(oid)) == oid
+
+
+@pytest.mark.parametrize("ending", [".pack", ".idx"])
+def test_damage(ending: str, repository: Path, git: Git) -> None:
+    """A store with one flipped byte answers right or says that it cannot."""
+    git(repository, "repack", "-adq")
+    path = index_path(repository).with_suffix(ending)
+    data = path.read_bytes()
+    oids = ids(repository)
+    rng, failed = random.Random(3), 0
+    for _ in range(40):
+        at = rng.randrange(len(data))
+        path.unlink()
+        path.write_bytes(data[:at] + bytes([data[at] ^ 1 << rng.randrange(8)]) + data[at + 1 :])
+        store = GitRepository.open(str(repository)).objects
+        for oid in oids:
+            try:
+                assert object_id(*store.read(oid)) == oid
+            except Damaged:
+                failed += 1
+        store.close()
+    assert failed
+
+
+@pytest.mark.parametrize("size", [0, 7, 500, -1000, -1])
+def test_cut(size: int, repository: Path, git: Git) -> None:
+    """A pack or an index that was cut off is no crash."""
+    git(repository, "repack", "-adq")
+    oids = ids(repository)
+    for ending in (".pack", ".idx"):
+        path = index_path(repository).with_suffix(ending)
+        data = path.read_bytes()
+        path.unlink()
+        path.write_bytes(data[:size])
+        store = GitRepository.open(str(repository)).objects
+        for oid in oids:
+            with suppress(Damaged):
+                assert object_id(*store.read(oid)) == oid
+        store.close()
+        path.write_bytes(data)

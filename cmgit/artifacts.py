@@ -16,7 +16,7 @@ from .meta.merge import merge
 from .meta.parse import IDENTITY_KEYS, Identity, Meta, parse_meta
 from .meta.write import dump_file
 from .metafiles import read_meta, write_meta
-from .names import Name, check_alias, is_uid, new_uid, parse_name, same_word
+from .names import Name, by_word, check_alias, is_uid, new_uid, parse_name, same_word
 from .query import split_tags
 from .registry import LOCAL, Entry
 from .repository import Repository
@@ -67,7 +67,7 @@ def add_many(
     news, places = list(news), {}
     with workspace.changing(entry) as repository:
         directory = automation_directory(repository, automation)
-        taken = {same_word(name): name for name in repository.names(directory)}
+        taken = by_word(repository.names(directory))
         message = _message("add", automation, [new.artifact for new in news])
         with repository.change(message) as change:
             for new in news:

@@ -34,6 +34,13 @@ def same_word(text: str) -> str:
     return text.casefold()
 
 
+def by_word(names: list[str]) -> dict[str, str]:
+    """Names by the form in which they are compared."""
+    return dict(
+        zip(same_word("\0".join(names)).split("\0"), names, strict=False)
+    )  # no name holds a NUL
+
+
 class Name:
     """What names an automation, an artifact or a repository: an alias, a UID, or both.
 

@@ -17,7 +17,8 @@ from .store import journal
 from .store.git import GitRepository
 from .store.locks import process_lock
 from .store.objects import ObjectID, TreeEntry, read_blob
-from .store.trees import lookup, subtree, walk
+from .store.treelines import read_names
+from .store.trees import lookup, walk
 from .store.worktree import WorkTree
 
 DESCRIPTION_FILES = ("cmr.yaml", "cmr.json")
@@ -150,11 +151,12 @@ class Repository:
 
     def names(self, directory: str) -> list[str]:
         """The names in a directory, on the disk (if working) and in the head."""
-        names = set(subtree(self.git.objects, self.tree(), directory))
-        if self.worktree is not None:
-            place = self.worktree.absolute(directory) if directory else self.git.path
-            names.update(os.listdir(place) if os.path.isdir(place) else ())
-        return sorted(names)
+        entry = lookup(self.git.objects, self.tree(), directory)
+        names = read_names(self.git.objects, entry.oid) if entry and entry.is_tree else []
+        if self.worktree is None:
+            return names
+        place = self.worktree.absolute(directory) if directory else self.git.path
+        return sorted({*names, *(os.listdir(place) if os.path.isdir(place) else ())})
 
     # -- changing -----------------------------------------------------------------------------
 

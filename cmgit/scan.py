@@ -34,9 +34,9 @@ from .store.objects import (
     Tree,
     TreeEntry,
     read_blob,
-    read_entries,
     read_tree,
 )
+from .store.treelines import read_entries
 from .store.trees import lookup, subtree
 
 _SCAN_TRIES = 5

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from .artifact import Artifact
 from .errors import AlreadyExists, CmgitError, NotFound
-from .names import Name, check_alias, parse_object, same_word
+from .names import Name, by_word, check_alias, parse_object, same_word
 from .query import Query
 from .registry import LOCAL, Entry
 from .repository import Repository
@@ -70,7 +70,7 @@ def free_path(repository: Repository, artifact: Artifact, alias: str) -> str:
     directory = automation_directory(repository, kind)
     name = check_alias(alias or artifact.uid)
     try:
-        taken = {same_word(n): n for n in repository.names(directory)}
+        taken = by_word(repository.names(directory))
         if taken.get(same_word(name)) != artifact.path.rpartition("/")[2] or name in taken.values():
             check_free(repository, taken, directory, name)
     except AlreadyExists as error:

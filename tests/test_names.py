@@ -13,12 +13,14 @@ from cmgit.names import (
     MAX_ALIAS_BYTES,
     Name,
     alias_problem,
+    by_word,
     check_alias,
     glob,
     is_uid,
     new_uid,
     parse_name,
     parse_object,
+    same_word,
 )
 
 UID = "863735b7db8c44fc"
@@ -178,3 +180,9 @@ def test_a_good_alias_stays_in_its_directory(alias: str) -> None:
         assert not {"/", "\\", "\0"} & set(alias)
         assert not alias.startswith(".")
         assert parse_object(alias)[1] in (Name(alias), Name("", alias.lower()))
+
+
+@given(st.lists(st.text(st.characters(exclude_characters="\0"), max_size=4)))
+def test_by_word(names: list[str]) -> None:
+    """Folded all at once as each alone."""
+    assert by_word(names) == {same_word(name): name for name in names}

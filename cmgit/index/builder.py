@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from array import array
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
@@ -102,14 +103,12 @@ class SegmentBuilder:
 
 
 class _Words:
-    """Different strings, each with a number."""
+    """Different strings, each with a number: ``id(word)``."""
 
     def __init__(self) -> None:
-        self._ids: dict[str, int] = {}
-
-    def id(self, word: str) -> int:
-        """The number of a string."""
-        return self._ids.setdefault(word, len(self._ids))
+        self._ids: defaultdict[str, int] = defaultdict()
+        self._ids.default_factory = self._ids.__len__  # the next number, for a new one
+        self.id = self._ids.__getitem__
 
     @property
     def words(self) -> Sequence[str]:

@@ -9,13 +9,12 @@ import stat
 import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from functools import lru_cache
 from typing import NamedTuple, NewType, Protocol
 
+import dulwich.objects
 from dulwich.errors import ObjectFormatException
 from dulwich.file import adjust_shared_perm
 from dulwich.object_store import DiskObjectStore
-from dulwich.objects import parse_tree
 
 from ..errors import Damaged
 from .pack_reader import PackReader
@@ -28,9 +27,10 @@ FILE, EXECUTABLE, LINK, TREE, SUBMODULE = 0o100644, 0o100755, 0o120000, 0o40000,
 KINDS = {1: "commit", 2: "tree", 3: "blob", 4: "tag"}
 KIND_NUMBERS = {kind: number for number, kind in KINDS.items()}
 EMPTY_TREE = ObjectID("4b825dc642cb6eb9a060e54bf8d69288fbee4904")  # Git knows it without a file
+_DIRECTORY = (b"40000 ", b"040000 ")  # what some old programs wrote
 _ID = re.compile("[0-9a-f]{40}")
-_LINE = re.compile(rb"[^\0]*\0.{20}", re.DOTALL)  # of a tree
 _LEVEL = 1  # of compression, as Git's own for loose objects
+_LARGE = 64 << 10  # bytes
 _LOOSE_LIMIT = 200  # a change with more objects than this is written as one pack
 
 
@@ -120,6 +120,7 @@ class DiskStore:
         self._packs = PackReader(os.path.join(self.path, "pack"))
         self._new: dict[ObjectID, tuple[str, bytes]] = {}
         self._written: dict[ObjectID, tuple[str, bytes]] = {}  # new a moment ago, read once more
+        self._large = (ObjectID(""), ("", b""))  # what was read last: a change reads trees again
 
     def close(self) -> None:
         """Close packs; they are opened again when something is read."""
@@ -141,14 +142,28 @@ class DiskStore:
             return new
         if oid == EMPTY_TREE:
             return "tree", b""
-        number, data = self._packs.read(oid) or self._read_other(oid)
+        if self._large[0] == oid:
+            return self._large[1]
+        number, data = self._packs.read(oid) or self._read_loose(oid) or self._read_other(oid)
         kind = KINDS[number]
-        if object_id(kind, data) != oid:  # a loose object that was cut off looks whole to dulwich
+        if object_id(kind, data) != oid:
             raise Damaged(f"object {oid} does not match its id in {self.path}", "run 'git fsck'")
+        if len(data) > _LARGE:
+            self._large = oid, (kind, data)
         return kind, data
 
+    def _read_loose(self, oid: ObjectID) -> tuple[int, bytes] | None:
+        """An object in a file of its own; None for anything unexpected."""
+        try:
+            with open(os.path.join(self.path, oid[:2], oid[2:]), "rb") as file:
+                header, _, data = zlib.decompress(file.read()).partition(b"\0")
+            kind, size = header.decode("ascii").split(" ")
+            return (KIND_NUMBERS[kind], data) if int(size) == len(data) else None
+        except (OSError, ValueError, KeyError, zlib.error):
+            return None
+
     def _read_other(self, oid: ObjectID) -> tuple[int, bytes]:
-        """What no pack has that was there at first: loose, new, of an alternate, or unusual."""
+        """What came into a pack since the packs were opened, is an alternate's, or unusual."""
         try:
             return self._store.get_raw(oid.encode("ascii"))  # type: ignore[arg-type]
         except KeyError:
@@ -204,6 +219,7 @@ class DiskStore:
         """Drop what was put and not flushed, and let go of what was."""
         self._new.clear()
         self._written.clear()
+        self._large = ObjectID(""), ("", b"")
 
     def __contains__(self, oid: object) -> bool:
         if oid in self._new or oid == EMPTY_TREE:
@@ -218,58 +234,21 @@ class DiskStore:
 
 def read_tree(store: ObjectStore, oid: ObjectID | str) -> Tree:
     """The entries of a tree by name, in Git's order. Raises Damaged when it is not a tree."""
-    return _parsed(oid, _tree_data(store, oid))
+    return parse_tree(oid, tree_data(store, oid))
 
 
-def read_entries(store: ObjectStore, oid: ObjectID | str, names: tuple[str, ...]) -> Tree:
-    """Those entries of a tree that have one of some names; the others are not parsed.
-
-    Raises Damaged.
-    """
-    ends = _ends(names)
-    lines = _tree_lines(store, oid)
-    found = [line for line in lines if line.endswith(ends, 0, -20)]
-    parsed = _parsed(oid, b"".join(found))
-    return {name: entry for name, entry in parsed.items() if name in names}  # none with a space
-
-
-@lru_cache(maxsize=64)
-def _ends(names: tuple[str, ...]) -> tuple[bytes, ...]:
-    """How the lines of a tree that have these names end, before the id."""
-    return tuple(b" " + name.encode("utf-8", "surrogateescape") + b"\0" for name in names)
-
-
-def read_differing(store: ObjectStore, old: ObjectID | str, new: ObjectID | str) -> list[Tree]:
-    """The entries of two trees (an empty id: of none) that the other does not have.
-
-    Those that are the same are not parsed. Raises Damaged.
-    """
-    one, other = (_tree_lines(store, oid) if oid else [] for oid in (old, new))
-    same = set(one) & set(other)
-    return [
-        _parsed(oid, b"".join(line for line in lines if line not in same))
-        for oid, lines in ((old, one), (new, other))
-    ]
-
-
-def _tree_data(store: ObjectStore, oid: ObjectID | str) -> bytes:
+def tree_data(store: ObjectStore, oid: ObjectID | str) -> bytes:
+    """The bytes of a tree. Raises Damaged when it is not a tree."""
     kind, data = store.read(ObjectID(oid))
     if kind != "tree":
         raise Damaged(f"object {oid} is a {kind}, not a tree")
     return data
 
 
-def _tree_lines(store: ObjectStore, oid: ObjectID | str) -> list[bytes]:
-    data = _tree_data(store, oid)
-    lines: list[bytes] = _LINE.findall(data)
-    if sum(map(len, lines)) != len(data):
-        raise Damaged(f"tree {oid} does not parse", "run 'git fsck'")
-    return lines
-
-
-def _parsed(oid: ObjectID | str, data: bytes) -> Tree:
+def parse_tree(oid: ObjectID | str, data: bytes) -> Tree:
+    """The entries in the bytes of a tree. Raises Damaged, naming the tree."""
     try:
-        entries = parse_tree(data, 20)
+        entries = dulwich.objects.parse_tree(data, 20)
     except ObjectFormatException as error:
         raise Damaged(f"tree {oid} does not parse: {error}", "run 'git fsck'") from None
     return {
@@ -280,15 +259,21 @@ def _parsed(oid: ObjectID | str, data: bytes) -> Tree:
 
 def encode_tree(entries: Tree) -> bytes:
     """The bytes of a tree: entries sorted as Git sorts them, directories as if with a ``/``."""
+    lines: list[bytes] = [encode_entry(name, entry) for name, entry in entries.items()]
+    lines.sort(key=tree_order)
+    return b"".join(lines)
 
-    def order(item: tuple[str, TreeEntry]) -> bytes:
-        name = item[0].encode("utf-8", "surrogateescape")
-        return name + b"/" if item[1].is_tree else name
 
-    return b"".join(
-        b"%o %s\0%s" % (mode, name.encode("utf-8", "surrogateescape"), bytes.fromhex(oid))
-        for name, (mode, oid) in sorted(entries.items(), key=order)
-    )
+def encode_entry(name: str, entry: TreeEntry) -> bytes:
+    """One line of a tree."""
+    raw = name.encode("utf-8", "surrogateescape")
+    return b"%o %s\0%s" % (entry.mode, raw, bytes.fromhex(entry.oid))
+
+
+def tree_order(line: bytes) -> bytes:
+    """What the lines of a tree are sorted by."""
+    name = line[line.index(b" ") + 1 : -21]
+    return name + b"/" if line.startswith(_DIRECTORY) else name
 
 
 def read_blob(store: ObjectStore, oid: ObjectID | str) -> bytes:

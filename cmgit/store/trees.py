@@ -10,11 +10,9 @@ from .objects import (
     ObjectStore,
     Tree,
     TreeEntry,
-    encode_tree,
-    read_differing,
-    read_entries,
     read_tree,
 )
+from .treelines import edit_tree, read_differing, read_entries
 
 Edits = Mapping[str, TreeEntry | None]
 """What each path shall be: a blob, a whole tree, or None for gone."""
@@ -104,17 +102,17 @@ def edit(store: ObjectStore, root: ObjectID | str, edits: Edits) -> ObjectID:
 
 
 def _edit(store: ObjectStore, root: ObjectID | str, plan: _Plan) -> ObjectID | None:
-    tree = read_tree(store, root) if root else {}
+    names = tuple(plan.below)
+    old = read_entries(store, root, names) if root else {}
+    edits: dict[str, TreeEntry | None] = {}
     for name, change in plan.below.items():
-        entry = change.value if change.replaced else tree.get(name)
+        entry = change.value if change.replaced else old.get(name)
         if change.below:
             inner = _edit(store, _tree_of(entry), change)
             if inner:
                 entry = TreeEntry(TREE, inner)
             elif entry is not None and entry.is_tree:
                 entry = None
-        if entry is None:
-            tree.pop(name, None)
-        else:
-            tree[name] = entry
-    return store.put("tree", encode_tree(tree)) if tree else None
+        edits[name] = entry
+    data = edit_tree(store, root, old, edits)
+    return store.put("tree", data) if data else None

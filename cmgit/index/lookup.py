@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from _bisect import bisect_left
 
 from ..errors import AutomationNotFound
 from ..names import Name, same_word
@@ -88,14 +89,30 @@ class Hits:
             for repository, some in _by_repository(segment, numbers):
                 parts.setdefault(repository, []).append((segment, some))
         for repository in sorted(parts, key=self._index.manifest.repositories.position):
-            hits = [
-                Hit(self._index, segment, number)
-                for segment, some in parts[repository]
-                for number in some
-            ]
-            if len(parts[repository]) > 1:
-                hits.sort(key=lambda hit: hit.path.split("/"))
-            yield from hits
+            for segment, number in _woven(parts[repository]):
+                yield Hit(self._index, segment, number)
+
+
+def _woven(parts: list[tuple[Segment, list[int]]]) -> Iterator[tuple[Segment, int]]:
+    """What several segments have of one repository, by directory.
+
+    The most are in the largest, in order. The places of the others among them are looked up.
+    """
+    segment, numbers = max(parts, key=lambda part: len(part[1]))
+    others = [(other, n) for other, some in parts if some is not numbers for n in some]
+
+    def order(number: int) -> list[str]:
+        return segment.path(number).split("/")
+
+    at = 0
+    for key, other, number in sorted(
+        ((other.path(n).split("/"), other, n) for other, n in others), key=lambda found: found[0]
+    ):
+        before = bisect_left(numbers, key, at, key=order)
+        yield from ((segment, n) for n in numbers[at:before])
+        yield other, number
+        at = before
+    yield from ((segment, n) for n in numbers[at:])
 
 
 def _by_repository(segment: Segment, numbers: Iterable[int]) -> Iterator[tuple[int, list[int]]]:

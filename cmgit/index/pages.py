@@ -10,7 +10,7 @@ of its tail, so that its name vouches for all of it, though a reader checks only
 from __future__ import annotations
 
 import os
-from _bisect import bisect_left
+from _bisect import bisect_left, bisect_right
 from _struct import Struct
 from mmap import ACCESS_READ, mmap
 
@@ -76,6 +76,8 @@ class Pages:
     def check(self, start: int, end: int) -> None:
         """Verify the blocks from one offset to another; raises DamagedIndex."""
         verified = self._verified
+        if start < end <= (start | BLOCK - 1) + 1 and verified[start >> BLOCK_BITS]:
+            return
         for block in range(start >> BLOCK_BITS, (end + BLOCK - 1) >> BLOCK_BITS):
             if not verified[block]:
                 at = block << BLOCK_BITS
@@ -137,13 +139,14 @@ class SortedColumn(Column):
 
     def span(self, key: int) -> tuple[int, int]:
         """The positions from the first to behind the last that hold a key."""
-        fence = bisect_left(self._fences, key)
-        low, high = max(0, fence - 1) * FENCE, min(fence * FENCE, len(self._view))
+        view, fence = self._view, bisect_left(self._fences, key)
+        low, high = (fence - 1) * FENCE if fence else 0, min(fence * FENCE, len(view))
         self._pages.check(self._start + 8 * low, self._start + 8 * high)
-        first = bisect_left(self._view, key, low, high)
-        last = first
-        while last < len(self._view) and self[last] == key:
-            last += 1
+        first = bisect_left(view, key, low, high)
+        last = bisect_right(view, key, first, high)
+        if last == high:  # there may be more behind the fence
+            while last < len(view) and self[last] == key:
+                last += 1
         return first, last
 
 
@@ -162,8 +165,24 @@ class Texts:
 
     def data(self, at: int, end: int = -1) -> bytes:
         """The bytes of one, or of all up to another."""
-        start, stop = self._offsets[at], self._offsets[at + 1 if end < 0 else end]
+        if end < 0:
+            start, stop = self._offsets.part(at, at + 2)
+        else:
+            start, stop = self._offsets[at], self._offsets[end]
         return self._pages.read(self.start + start, self.start + stop)
+
+    def first(self, key: bytes, low: int = 0, high: int = -1) -> int:
+        """Where strings in order stop being less than a key, from one position to another."""
+        part, read, start = self._offsets.part, self._pages.read, self.start
+        high = len(self) if high < 0 else high
+        while low < high:
+            middle = (low + high) >> 1
+            begin, end = part(middle, middle + 2)
+            if read(start + begin, start + end) < key:
+                low = middle + 1
+            else:
+                high = middle
+        return low
 
     def text(self, at: int) -> str:
         """One as a string."""

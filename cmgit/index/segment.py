@@ -70,6 +70,7 @@ class Segment:
         self._tags = Texts(pages, TAGS, TAG_TEXT)
         self._tag_positions: dict[str, int | None] = {}
         self._automations: list[tuple[str, str]] = []
+        self._named: dict[Name, list[int]] = {}
         self._opened: dict[tuple[int, int], Numbers] = {}
 
     # -- one record ---------------------------------------------------------------------------
@@ -227,8 +228,10 @@ class Segment:
         """Whether all but the artifact's name fits a record."""
         if repositories is not None and self.repository(number) not in repositories:
             return False
-        if query.automation and not query.automation.accepts(*self.automation(number)):
-            return False
+        if query.automation:
+            group = bisect_right(self._group_starts, number) - 1
+            if self._group_automations[group] not in self.of_automation(query.automation):
+                return False
         if not query.tags and not query.no_tags:
             return True
         tags = self.tags(number)
@@ -264,7 +267,11 @@ class Segment:
 
     def of_automation(self, name: Name) -> list[int]:
         """The positions, in :meth:`automations`, of those that go by a name."""
-        return [at for at, pair in enumerate(self.automations()) if name.accepts(*pair)]
+        found = self._named.get(name)
+        if found is None:
+            found = [at for at, pair in enumerate(self.automations()) if name.accepts(*pair)]
+            self._named[name] = found
+        return found
 
     def having_automation(self, at: int) -> Numbers:
         """The records of one automation."""
@@ -273,9 +280,9 @@ class Segment:
     def tag_id(self, tag: str) -> int | None:
         """The position of a tag among all, which are in order."""
         if tag not in self._tag_positions:
-            data, wanted = self._tags.data, encoded(tag)
-            at = bisect_left(range(len(self._tags)), wanted, key=data)
-            found = at if at < len(self._tags) and data(at) == wanted else None
+            wanted = encoded(tag)
+            at = self._tags.first(wanted)
+            found = at if at < len(self._tags) and self._tags.data(at) == wanted else None
             self._tag_positions[tag] = found
         return self._tag_positions[tag]
 
@@ -328,13 +335,15 @@ class Segment:
 
     def _prefixed(self, prefix: str) -> tuple[int, int]:
         """The aliases, which are in order, that begin so: the first, and that behind the last."""
-        key, data, count = encoded(prefix), self._aliases.data, len(self._aliases)
-        first, size, step = bisect_left(range(count), key, key=data), len(key), 1
-        while first + step < count and data(first + step)[:size] == key:
+        key, aliases, step = encoded(prefix), self._aliases, 1
+        if not key:
+            return 0, len(aliases)
+        first = aliases.first(key)
+        while first + step < len(aliases) and aliases.data(first + step).startswith(key):
             step *= 2
-        end = min(first + step, count)
-        rest = range(end)
-        return first, bisect_right(rest, key, first, key=lambda at: data(at)[:size])
+        behind = key[:-1] + bytes([key[-1] + 1])  # the least that is greater; no UTF-8 ends in 255
+        end = min(first + step, len(aliases))
+        return first, aliases.first(behind, first + step // 2, end)
 
     def _matching(self, pattern: str) -> Iterator[int]:
         candidates = self._with_trigrams(pattern)

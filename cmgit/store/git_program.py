@@ -25,6 +25,7 @@ _KEPT = (
     "SSL_CERT_FILE", "SSL_CERT_DIR", "http_proxy", "https_proxy", "all_proxy", "no_proxy",
     "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "DBUS_SESSION_BUS_ADDRESS", "XDG_RUNTIME_DIR",
 )  # fmt: skip
+_NO_ROOM = ("No space left on device", "Out of diskspace", "Disk quota exceeded")
 _OLD_HABITS = ("zeroPaddedFilemode", "missingSpaceBeforeDate", "badTimezone", "gitmodulesParse")
 _SETTINGS = {
     "core.hooksPath": os.devnull,
@@ -79,6 +80,11 @@ class Done:
         fatal = [line for line in lines if line.startswith(("fatal: ", "error: "))]
         chosen = (fatal or lines or ["it failed"])[0 if fatal else -1]
         return chosen.removeprefix("fatal: ").removeprefix("error: ")
+
+    @property
+    def found_no_room(self) -> bool:
+        """Whether it failed because the disk was full."""
+        return self.code != 0 and any(text in self.said for text in _NO_ROOM)
 
 
 def settings() -> list[str]:

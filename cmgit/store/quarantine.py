@@ -6,6 +6,7 @@ other repository, or is the whole made a repository of its own. Until then no on
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 import shutil
@@ -94,8 +95,11 @@ class Quarantine:
             code = process.wait()
             errors.seek(0)
             said = errors.read().decode("utf-8", "replace")
+        done = Done(code, "", said)
+        if done.found_no_room:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), self.path)
         if code not in (0, 1):
-            raise Damaged(f"its pack is not whole: {Done(code, '', said).complaint}")
+            raise Damaged(f"its pack is not whole: {done.complaint}")
         if code == 1:  # some of what it refers to is elsewhere: in the target, one hopes
             self.connected = False
 

@@ -27,8 +27,11 @@ if TYPE_CHECKING:
         def __sub__(self, other: Any) -> Numbers: ...
 
     class Sets(Protocol):
-        """What reads and makes them: the class Bitmap, or the module :mod:`.roaring`."""
+        """What reads and makes them: the class Bitmap, or the module :mod:`.roaring`. With more
+        than ``few`` records, operations on sets are faster than a look at each."""
 
+        @property
+        def few(self) -> int: ...
         def deserialize(self, data: bytes, /) -> Numbers: ...
         def of(self, numbers: Iterable[int], /) -> Numbers: ...
         def of_ranges(self, ranges: Iterable[tuple[int, int]], /) -> Numbers: ...
@@ -48,6 +51,7 @@ _U32 = Struct("<I")
 class Bitmap:
     """An immutable set of numbers below 2^32."""
 
+    few = 1000
     __slots__ = ("_chunks",)
 
     def __init__(self, chunks: dict[int, Chunk]) -> None:

@@ -10,7 +10,6 @@ from _bisect import bisect_left
 from itertools import chain
 
 from ..names import Name
-from .segment import FEW
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
     Some: TypeAlias = Sequence[int] | Numbers  # ascending
 
 KINDS = ("repo", "automation", "tag")
+FEW = 1000  # artifacts that are counted one by one
 MANY = 50_000  # artifacts from which on pyroaring counts sooner, the time of its import included
 A_SET = 9  # times the time that the tags of an artifact take
 

@@ -10,7 +10,7 @@ of its tail, so that its name vouches for all of it, though a reader checks only
 from __future__ import annotations
 
 import os
-from _bisect import bisect_left, bisect_right
+from _bisect import bisect_left
 from _struct import Struct
 from mmap import ACCESS_READ, mmap
 
@@ -51,7 +51,7 @@ class Pages:
         self._bounds = view[: 2 * sections]
         self._digests = view[2 * sections :]
         self._end = tail
-        self._verified = bytearray(len(self._digests))
+        self.verified = bytearray(len(self._digests))
         self.view = memoryview(self.map)
 
     def _tail(self, magic: bytes, version: int, sections: int) -> int:
@@ -75,9 +75,7 @@ class Pages:
 
     def check(self, start: int, end: int) -> None:
         """Verify the blocks from one offset to another; raises DamagedIndex."""
-        verified = self._verified
-        if start < end <= (start | BLOCK - 1) + 1 and verified[start >> BLOCK_BITS]:
-            return
+        verified = self.verified
         for block in range(start >> BLOCK_BITS, (end + BLOCK - 1) >> BLOCK_BITS):
             if not verified[block]:
                 at = block << BLOCK_BITS
@@ -87,12 +85,18 @@ class Pages:
 
     def check_at(self, offset: int) -> None:
         """Verify the block of one offset."""
-        if not self._verified[offset >> BLOCK_BITS]:
+        if not self.verified[offset >> BLOCK_BITS]:
             self.check(offset, offset + 1)
 
     def read(self, start: int, end: int) -> bytes:
         """The bytes from one offset to another."""
-        self.check(start, end)
+        verified = self.verified
+        if start < end and not (
+            end - start <= BLOCK
+            and verified[start >> BLOCK_BITS]
+            and verified[(end - 1) >> BLOCK_BITS]
+        ):
+            self.check(start, end)
         return self.map[start:end]
 
 
@@ -123,6 +127,14 @@ class Column:
         self._pages.check(self._start + (start << shift), self._start + (end << shift))
         return self._view[start:end]
 
+    def pair(self, at: int) -> tuple[int, int]:
+        """The integers at a position and behind it: where a string in another section is."""
+        start, verified = self._start + (at << self._shift), self._pages.verified
+        end = start + (2 << self._shift)
+        if not (verified[start >> BLOCK_BITS] and verified[(end - 1) >> BLOCK_BITS]):
+            self._pages.check(start, end)
+        return self._view[at], self._view[at + 1]
+
     def all(self) -> memoryview[int]:
         """All of them."""
         return self.part(0, len(self._view))
@@ -133,17 +145,20 @@ class SortedColumn(Column):
 
     __slots__ = ("_fences",)
 
+    _fences: list[int]
+
     def __init__(self, pages: Pages, section: int, fences: int) -> None:
         super().__init__(pages, section, "Q")
-        self._fences = Column(pages, fences, "Q").all()
+        self._fences = Column(pages, fences, "Q").all().tolist()  # in which bisect is faster
 
     def span(self, key: int) -> tuple[int, int]:
         """The positions from the first to behind the last that hold a key."""
         view, fence = self._view, bisect_left(self._fences, key)
         low, high = (fence - 1) * FENCE if fence else 0, min(fence * FENCE, len(view))
         self._pages.check(self._start + 8 * low, self._start + 8 * high)
-        first = bisect_left(view, key, low, high)
-        last = bisect_right(view, key, first, high)
+        first = last = bisect_left(view, key, low, high)
+        while last < high and view[last] == key:
+            last += 1
         if last == high:  # there may be more behind the fence
             while last < len(view) and self[last] == key:
                 last += 1
@@ -165,19 +180,18 @@ class Texts:
 
     def data(self, at: int, end: int = -1) -> bytes:
         """The bytes of one, or of all up to another."""
-        if end < 0:
-            start, stop = self._offsets.part(at, at + 2)
-        else:
-            start, stop = self._offsets[at], self._offsets[end]
+        start, stop = self._offsets.pair(at)
+        if end >= 0:
+            stop = self._offsets[end]
         return self._pages.read(self.start + start, self.start + stop)
 
     def first(self, key: bytes, low: int = 0, high: int = -1) -> int:
         """Where strings in order stop being less than a key, from one position to another."""
-        part, read, start = self._offsets.part, self._pages.read, self.start
+        pair, read, start = self._offsets.pair, self._pages.read, self.start
         high = len(self) if high < 0 else high
         while low < high:
             middle = (low + high) >> 1
-            begin, end = part(middle, middle + 2)
+            begin, end = pair(middle)
             if read(start + begin, start + end) < key:
                 low = middle + 1
             else:

@@ -7,6 +7,8 @@ from collections.abc import Iterable
 
 from pyroaring import BitMap
 
+few = 16
+
 
 def deserialize(data: bytes) -> BitMap:
     """Read the portable format."""

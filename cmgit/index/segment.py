@@ -36,7 +36,6 @@ SUFFIX = ".segment"
 ) = range(35)  # fmt: skip
 SECTIONS = 35
 TREE_BYTES = 20
-FEW = 1000  # so many records are looked at one by one rather than as sets
 
 
 class Segment:
@@ -195,8 +194,9 @@ class Segment:
         They are in one of the repositories, or in any for None, and not among the dead.
         """
         few = self._few(query)
-        if few is not None and len(few) <= FEW:
-            few = sorted(few)
+        if few is not None and len(few) <= self._sets.few:
+            if len(few) > 1:
+                few = sorted(few)
             if len(dead):
                 few = [number for number in few if number not in dead]
             if repositories is None and not (query.automation or query.tags or query.no_tags):
@@ -321,6 +321,8 @@ class Segment:
         return [n for at in self._matching(wanted) for n in self._of_aliases(at, at + 1)]
 
     def _of_aliases(self, first: int, end: int) -> memoryview[int]:
+        if end == first + 1:
+            return self._by_alias.part(*self._alias_starts.pair(first))
         starts = self._alias_starts
         return self._by_alias.part(starts[first], starts[end])
 

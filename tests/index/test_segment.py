@@ -158,7 +158,6 @@ def test_a_failed_write_leaves_nothing(tmp_path: Path) -> None:
 
 def test_few_and_many_are_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whether records are looked at one by one or as sets changes no answer."""
-    from cmgit.index import segment as module
     from cmgit.query import Query
 
     part = [
@@ -175,6 +174,6 @@ def test_few_and_many_are_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     ):
         for repositories in (None, {0, 2}):
             few = list(segment.find(query, repositories, dead))
-            monkeypatch.setattr(module, "FEW", -1)
+            monkeypatch.setattr(Bitmap, "few", -1)
             assert list(segment.find(query, repositories, dead)) == few
             monkeypatch.undo()

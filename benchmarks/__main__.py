@@ -7,18 +7,19 @@ from __future__ import annotations
 import argparse
 import sys
 
-from . import airgap, compare, index, mirror, report, search, startup, text, write
+from . import airgap, answers, compare, index, mirror, report, search, startup, text, write
 
 BENCHMARKS = {
     "startup": startup,
     "search": search,
+    "answers": answers,
     "text": text,
     "index": index,
     "write": write,
     "mirror": mirror,
     "airgap": airgap,
 }
-SIZED = {"search", "text", "index"}
+SIZED = {"search", "answers", "text", "index"}
 TOOLS = {"report": report, "compare": compare}
 
 

@@ -21,7 +21,7 @@ from .index.watch import ABSENT, Signature, read_watch, signature, unchanged
 from .index.writer import write_watch
 from .jobs import spread
 from .registry import BARE, Entry
-from .repository import Repository
+from .repository import DESCRIPTION_FILES, MLC_FILE, Repository
 from .scan import Raw, disk_artifact, entry_artifact, read_artifact, record_of, scan_disk
 from .store.git import GitRepository
 from .store.objects import Tree, TreeEntry
@@ -165,7 +165,7 @@ class Observer:
                 touched[place] = _from_disk(git.path, place)
         touched.update(_sparse(repository, tree, prefix, touched))
         watched = [*git.head_files(), os.path.join(git.git_directory, "info", "sparse-checkout")]
-        watched += [os.path.join(git.path, name) for name in ("cmr.yaml", "cmr.json")]
+        watched += [os.path.join(git.path, name) for name in (*DESCRIPTION_FILES, MLC_FILE)]
         signatures = {**{path: signature(path) for path in watched}, **scan.signatures}
         if repository.worktree is not None:
             signatures[repository.worktree.journal_path] = ABSENT

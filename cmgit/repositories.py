@@ -13,7 +13,7 @@ from .index.record import digest
 from .meta.write import dump_yaml
 from .names import Name, check_alias, new_uid, parse_name
 from .registry import BARE, LOCAL, WORKING, Entry
-from .repository import DESCRIPTION_FILES, Description, Repository
+from .repository import DESCRIPTION_FILES, Description, Repository, is_described
 from .store import status
 from .store.git import DEFAULT_BRANCH, PRIVATE_DIRECTORY, GitRepository
 from .store.locks import process_lock
@@ -47,7 +47,7 @@ def init(
         raise UsageError(f"{path} is not a directory")
     _refuse_bare(path)
     given = parse_name(name) if name else Name()
-    has_description = any(os.path.isfile(os.path.join(path, f)) for f in DESCRIPTION_FILES)
+    has_description = is_described(path)
     if has_description:
         known = _existing(path).description()
         chosen = Name(given.alias or known.alias, given.uid or known.uid or new_uid())

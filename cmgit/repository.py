@@ -22,6 +22,7 @@ from .store.trees import lookup, walk
 from .store.worktree import WorkTree
 
 DESCRIPTION_FILES = ("cmr.yaml", "cmr.json")
+MLC_FILE = "meta.yaml"  # what a repository of MLC has instead; elsewhere the name means nothing
 
 
 class Description(NamedTuple):
@@ -38,7 +39,8 @@ class Repository:
     """A Git repository that holds artifacts.
 
     ``working`` says whether people edit its files in place; then those are what it holds, else the
-    head of its branch is.
+    head of its branch is. A directory with a description and without Git is a working one that is
+    only read.
     """
 
     def __init__(self, git: GitRepository, alias: str = "") -> None:
@@ -51,6 +53,8 @@ class Repository:
         """Open the repository at a path; raises NotFound, Unsupported or GitError."""
         if not os.path.isdir(path):
             raise NotFound(f"repository {alias or path}: {path} is not there", "is a disk missing?")
+        if not os.path.lexists(os.path.join(path, ".git")) and is_described(path):
+            return cls(GitRepository.without(path), alias)
         return cls(GitRepository.open(path), alias)
 
     @property
@@ -73,6 +77,9 @@ class Repository:
             data = self._top_file(name, commit)
             if data is not None:
                 return _describe(name, data, f"{self.alias or self.git.path}/{name}")
+        data = self._top_file(MLC_FILE, commit)
+        if data is not None and (found := _mlc_description(data)):
+            return found
         if self.git.is_mirror:
             return Description()
         raise NotFound(
@@ -166,6 +173,11 @@ class Repository:
 
         Raises NotFound when it was moved away meanwhile, Busy when the time is over.
         """
+        if not os.path.lexists(self.git.git_directory) and is_described(self.git.path):
+            raise GitError(
+                f"{self.git.path} has no Git repository: it is only read",
+                "'git init' there lets cmgit change it",
+            )
         try:
             with suppress(FileExistsError):
                 os.mkdir(self.git.private_directory)
@@ -229,6 +241,26 @@ def _describe(name: str, data: bytes, where: str) -> Description:
     if any(part in ("", ".", "..", ".git") for part in prefix.split("/")) and prefix:
         raise MetaError(f"{where}:1: prefix {prefix!r} is not a directory inside the repository")
     return Description(str(meta.get("alias") or ""), uid, prefix, str(meta.get("desc") or ""))
+
+
+def _mlc_description(data: bytes) -> Description | None:
+    """What MLC's ``meta.yaml`` says of a repository; None for a file that is something else."""
+    with suppress(MetaError):
+        found = _describe(MLC_FILE, data, MLC_FILE)
+        if found.alias and found.uid:
+            return found
+    return None
+
+
+def is_described(path: str) -> bool:
+    """Whether a directory says of itself that it is a repository of artifacts."""
+    if any(os.path.isfile(os.path.join(path, name)) for name in DESCRIPTION_FILES):
+        return True
+    try:
+        with open(os.path.join(path, MLC_FILE), "rb") as file:
+            return _mlc_description(file.read()) is not None
+    except OSError:
+        return False
 
 
 def read_description(path: str) -> Description:

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from .. import actions, check, repositories
+from .. import actions, adopt, check, repositories
 from ..errors import NotFound, UsageError
 from . import here
 from .app import app, finish
@@ -118,6 +118,31 @@ def pull_repo(
 
 
 app.command("pull", hidden=True, epilog="Example: cmgit pull mlcommons@cm4mlops")(pull_repo)
+
+
+@app.command("adopt", epilog="Examples: cmgit adopt; cmgit adopt ~/CM --dry-run")
+def adopt_command(
+    path: Annotated[str, typer.Argument(help="A home; by default those of both.")] = "",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only tell.")] = False,
+    json: Json = False,
+) -> None:
+    """Register all that a home of CM or MLC holds, where it is; nothing is changed there.
+
+    Homes are looked for as cm and mlc do: $CM_REPOS or ~/CM, $MLC_REPOS or ~/MLC/repos. The exit
+    code is 1 when one of the repositories is absent or cannot be registered.
+    """
+    homes = [adopt.home_at(path)] if path else adopt.usual_homes(os.environ)
+    adopted = adopt.adopt(open_workspace(), homes, dry_run)
+    failed = [one for one in adopted if one.state == adopt.FAILED]
+    if json:
+        for one in adopted:
+            out.json(asdict(one))
+    else:
+        done = [one for one in adopted if one not in failed]
+        out.lines(f"{one.state}: {one.alias},{one.uid} = {one.path}" for one in done)
+        for one in failed:
+            out.note(f"failed: {one.problem}{one.hint and f' ({one.hint})'}")
+    finish(1 if failed else 0)
 
 
 @app.command("checkout repo", epilog="Example: cmgit checkout repo mlcommons@cm4mlops ~/cm4mlops")

@@ -79,6 +79,12 @@ class GitRepository:
             raise GitError(f"{path} cannot be opened: {error}") from None
 
     @classmethod
+    def without(cls, path: str) -> GitRepository:
+        """What a directory without Git would be as a repository: an unborn branch, no objects.
+        Nothing is written."""
+        return cls(Repo(path, bare=False))
+
+    @classmethod
     def init(cls, path: str, bare: bool = False) -> GitRepository:
         """Make a new repository; the directory may hold files already.
 

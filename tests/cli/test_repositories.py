@@ -301,3 +301,20 @@ def test_absent(make_repo: MakeRepo, workspace: Workspace) -> None:
     assert result.err.startswith("warning: ")
     assert "is not there" in result.err
     assert str(uid_of(1)) not in result.out
+
+
+def test_adopt(make_repo: MakeRepo, workspace: Workspace, tmp_path: Path) -> None:
+    """A line for each repository; the exit code says whether one is missing."""
+    home = tmp_path / "user" / "CM"
+    path = make_repo("demo", "a", directory=home / "repos" / "demo")
+    (home / "repos.json").write_text(f'["{path}"]')
+    assert good("adopt", "--dry-run").lines == [f"new: demo,{UID} = {path}"]
+    assert good("find", "repo", "demo").lines == []
+    assert good("adopt").lines == [f"new: demo,{UID} = {path}"]
+    assert good("find", "script").names == ["a"]
+    assert good("adopt", str(home), "--json").json[0]["state"] == "same"
+    (home / "repos.json").write_text(f'["{path}", "{tmp_path}/away"]')
+    result = run("adopt")
+    assert result.code == 1
+    assert result.lines == [f"same: demo,{UID} = {path}"]
+    assert f"failed: repository {tmp_path}/away" in result.err

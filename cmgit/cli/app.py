@@ -151,7 +151,7 @@ def _top(
 
 def _add_commands() -> None:
     """Import the modules that add the commands to the application."""
-    from . import artifacts, history, mirror, mirror_files, repositories  # noqa: F401
+    from . import artifacts, history, mirror, mirror_files, repositories, serve  # noqa: F401
 
 
 def all_commands() -> dict[str, Any]:

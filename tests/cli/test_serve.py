@@ -1,0 +1,38 @@
+"""``cmgit serve`` as a process."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from cmgit.workspace import Workspace
+from tests.cli import SCRIPT, bad
+from tests.conftest import MakeRepo, run_git
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+def test_serve(workspace: Workspace, make_repo: MakeRepo, tmp_path: Path, how: int) -> None:
+    """It prints its URL, serves, tells of requests when asked to, and ends cleanly."""
+    workspace.pull(url=str(make_repo("demo", "a")))
+    command = [SCRIPT, "serve", "--git", "--port=0", "--verbose"]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        url = process.stdout.readline().strip()
+        run_git(tmp_path, "clone", "-q", f"{url}/demo", "clone")
+        process.send_signal(how)
+        out, err = process.communicate(timeout=60)
+    assert (process.returncode, out) == (0, "")
+    assert '"GET /demo/info/refs?service=git-upload-pack HTTP/1.1" 200' in err
+    assert "Traceback" not in err
+
+
+def test_words(workspace: Workspace) -> None:
+    """What to serve has to be said, where only if it makes sense."""
+    assert "--git" in bad(1, "serve")
+    assert "nowhere.invalid:0" in bad(1, "serve", "--git", "--port=0", "--host=nowhere.invalid")
+    bad(1, "serve", "--git", "--port=70000")

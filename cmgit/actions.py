@@ -406,6 +406,8 @@ def _pull_repo(workspace: Workspace, given: Input) -> Output:
         str(given.get("branch") or ""),
         str(given.get("checkout") or ""),
         _number(given, "depth", least=1),
+        str(given.get("from") or ""),
+        bool(given.get("offline")),
     )
     return {"alias": entry.alias, "uid": entry.uid, "path": entry.path}
 

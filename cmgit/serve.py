@@ -30,11 +30,11 @@ from .errors import CmgitError, UsageError
 from .registry import BARE, Entry, Registry
 from .store import git_program
 from .store.git import GitRepository
+from .store.mirrored import FORMAT
 from .store.transport import chosen
 from .store.upload_pack import RECEIVE, UPLOAD, advertise, answer
 from .workspace import Workspace
 
-FORMAT = "cmgit-repositories"
 _MOST_BYTES = 64 << 20  # of a request that asks for something: a million wants and haves
 _MOST_ANSWERS = 32  # at once; others wait
 _CHUNK = 1 << 16

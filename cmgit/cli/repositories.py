@@ -93,7 +93,8 @@ def _show_entry(entry: Any, json: bool) -> None:
 @app.command(
     "pull repo",
     epilog="Examples: cmgit pull repo mlcommons@cm4mlops; cmgit pull repo mine --url=/data/repo; "
-    "cmgit pull repo package:cmx4mlops; cmgit pull repo mine",
+    "cmgit pull repo package:cmx4mlops; cmgit pull repo mine; "
+    "cmgit pull repo mlcommons@cm4mlops --from=http://mirror:8417",
 )
 def pull_repo(
     name: Annotated[
@@ -109,11 +110,21 @@ def pull_repo(
     depth: Annotated[
         int | None, typer.Option(min=1, help="Only so many commits of history.")
     ] = None,
+    from_: Annotated[
+        str, typer.Option("--from", help="A mirror to ask first; else $CMGIT_MIRROR.")
+    ] = "",
+    offline: Annotated[
+        bool, typer.Option("--offline", help="Without the network, as with CMGIT_OFFLINE=1.")
+    ] = False,
     json: Json = False,
 ) -> None:
-    """Take in a repository, or bring it up to date: objects only, no files."""
+    """Take in a repository, or bring it up to date: objects only, no files.
+
+    A mirror is a directory of bare repositories, a home of cmgit, or the URL of 'cmgit serve'.
+    What it does not have comes from the source; with --offline it is an error, and named.
+    """
     workspace = open_workspace()
-    entry = repositories.pull(workspace, name, url, branch, checkout, depth)
+    entry = repositories.pull(workspace, name, url, branch, checkout, depth, from_, offline)
     _show_entry(entry, json)
 
 

@@ -19,7 +19,16 @@ from .git import GitRepository
 from .login import Login, given_login, stored_login
 from .objects import EXECUTABLE, FILE, ObjectID, TreeEntry
 from .quarantine import Quarantine
-from .transport import Fetched, Incoming, Interrupted, LoginNeeded, Progress, chosen, copy_shallow
+from .transport import (
+    Fetched,
+    Incoming,
+    Interrupted,
+    LoginNeeded,
+    Progress,
+    check_online,
+    chosen,
+    copy_shallow,
+)
 from .trees import edit
 
 __all__ = [
@@ -118,6 +127,7 @@ def _bring(incoming: Incoming, source: Source, progress: Progress | None) -> Fet
 
 def _logged_in(source: Source, program: str, call: Callable[[Login | None], T]) -> T:
     """Call with the login that is given; when that is not enough, with the one that Git keeps."""
+    check_online(source)
     login = given_login(source)
     try:
         return call(login)

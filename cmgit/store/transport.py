@@ -6,12 +6,16 @@ there. When git is there too, dulwich still speaks with servers, but git indexes
 come, and hands out those of directories of this machine, both several times faster.
 ``CMGIT_TRANSPORT=git`` leaves the network to git as well, whose configuration knows ways that
 dulwich does not; ``CMGIT_TRANSPORT=dulwich`` does without git.
+
+``CMGIT_OFFLINE=1`` keeps everything from the network: who is about to use it calls
+:func:`check_online` first.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -118,6 +122,35 @@ def chosen() -> tuple[Transport, str]:
     from .dulwich_transport import DulwichTransport
 
     return DulwichTransport(program), program
+
+
+def offline() -> bool:
+    """Whether the network must not be used."""
+    return os.environ.get("CMGIT_OFFLINE", "") not in ("", "0")
+
+
+@contextmanager
+def network(forbidden: bool) -> Iterator[None]:
+    """While the block runs, the network must not be used, by processes that it starts neither."""
+    before = os.environ.get("CMGIT_OFFLINE")
+    if forbidden:
+        os.environ["CMGIT_OFFLINE"] = "1"
+    try:
+        yield
+    finally:
+        if before is not None:
+            os.environ["CMGIT_OFFLINE"] = before
+        elif forbidden:
+            del os.environ["CMGIT_OFFLINE"]
+
+
+def check_online(source: Source) -> None:
+    """Raise RemoteError, naming it, for a source that is not on this machine, when offline."""
+    if offline() and not source.path:
+        raise RemoteError(
+            f"{source.url} is elsewhere, and cmgit is offline",
+            "go online, or name a mirror on a disk: --from=PATH",
+        )
 
 
 def fetched(refs: Iterable[tuple[str, str]], symbolic: str) -> Fetched:

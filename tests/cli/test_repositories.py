@@ -12,7 +12,7 @@ import pytest
 from cmgit.actions import access
 from cmgit.workspace import Workspace
 from tests.cli import bad, good, run
-from tests.conftest import Git, MakeRepo, artifact_files, uid_of, write_files
+from tests.conftest import Git, MakeRepo, artifact_files, run_git, uid_of, write_files
 
 UID = "0123456789abcdef"
 
@@ -318,3 +318,17 @@ def test_adopt(make_repo: MakeRepo, workspace: Workspace, tmp_path: Path) -> Non
     assert result.code == 1
     assert result.lines == [f"same: demo,{UID} = {path}"]
     assert f"failed: repository {tmp_path}/away" in result.err
+
+
+def test_pull_from_a_mirror(make_repo: MakeRepo, workspace: Workspace, tmp_path: Path) -> None:
+    """What it has needs no network; what it has not is named."""
+    url = "https://example.invalid/owner/demo"
+    (tmp_path / "mirror").mkdir()
+    run_git(tmp_path, "clone", "-q", "--bare", str(make_repo("demo", "a")), "mirror/demo.git")
+    run_git(tmp_path / "mirror" / "demo.git", "remote", "set-url", "origin", f"{url}.git")
+    place = f"--from={tmp_path}/mirror"
+    good("pull", "repo", "demo", f"--url={url}", place)
+    assert orjson.loads(good("show", "repo", "demo", "--json").out)["url"] == url
+    assert url in bad(1, "pull", "repo", "demo", "--offline")
+    other = "https://example.invalid/x/y"
+    assert f"has no {other}" in bad(1, "pull", "repo", other, place, "--offline")

@@ -7,7 +7,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from . import airgap, answers, compare, index, mirror, report, search, startup, text, write
+from . import airgap, answers, compare, index, mirror, report, search, serve, startup, text, write
 
 BENCHMARKS = {
     "startup": startup,
@@ -18,6 +18,7 @@ BENCHMARKS = {
     "write": write,
     "mirror": mirror,
     "airgap": airgap,
+    "serve": serve,
 }
 SIZED = {"search", "answers", "text", "index"}
 TOOLS = {"report": report, "compare": compare}

@@ -117,6 +117,7 @@ class _Handler(BaseHTTPRequestHandler):
     server_version = f"cmgit/{__version__}"
     sys_version = ""
     timeout = git_program.STALLED_SECONDS
+    disable_nagle_algorithm = True  # small pieces would wait for the client's word
     server: Server
 
     def do_GET(self) -> None:

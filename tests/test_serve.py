@@ -5,6 +5,8 @@ from __future__ import annotations
 import gzip
 import http.client
 import json
+import os
+import shutil
 import socket
 import subprocess
 from collections.abc import Iterator
@@ -17,6 +19,7 @@ import pytest
 from cmgit import serve
 from cmgit.errors import UsageError
 from cmgit.serve import Server
+from cmgit.store import upload_pack
 from cmgit.workspace import Workspace
 from tests.mirror.origins import Origins, bare, mirror, synced
 
@@ -132,6 +135,26 @@ def test_several_packs(server: Server, origins: Origins, tmp_path: Path) -> None
             assert head(tmp_path / f"{name}{number}") == head(origins.top / "demo")
         prepared = list(bare(Workspace(server.home), "demo").glob("cmgit/served/*"))
         assert len(prepared) == (0 if server.program else 1)
+
+
+def test_a_pack_that_takes_long(
+    server: Server, origins: Origins, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Clients that wait for it are told that something is done."""
+    monkeypatch.setattr(upload_pack, "_PULSE_SECONDS", 0.0)
+    origins.commit("demo", {"new.txt": "new"})
+    synced(Workspace(server.home))
+    clones = [
+        subprocess.Popen(["git", "clone", "-q", f"{server.url}/demo", str(tmp_path / f"c{number}")])
+        for number in range(3)
+    ]
+    assert [clone.wait() for clone in clones] == [0] * 3
+    assert head(tmp_path / "c2") == head(origins.top / "demo")
+    monkeypatch.setattr(os, "access", lambda *_: False)  # a home that cannot be written
+    other = Workspace(str(tmp_path / "other"))
+    shutil.rmtree(bare(Workspace(server.home), "demo") / "cmgit" / "served", ignore_errors=True)
+    assert other.pull(url=f"{server.url}/demo").alias == "demo"
+    assert not (bare(Workspace(server.home), "demo") / "cmgit" / "served").exists()
 
 
 def test_what_was_kept_is_not_offered(server: Server, origins: Origins, tmp_path: Path) -> None:

@@ -13,9 +13,10 @@ import os
 import re
 import subprocess
 import tempfile
+import time
 from collections.abc import Callable
 from contextlib import closing
-from typing import IO, BinaryIO
+from typing import IO, BinaryIO, cast
 
 from dulwich.errors import GitProtocolError, HangupException
 from dulwich.object_store import MissingObjectFinder
@@ -29,7 +30,7 @@ from dulwich.protocol import (
 from dulwich.repo import Repo
 from dulwich.server import DictBackend, UploadPackHandler
 
-from ..errors import GitError
+from ..errors import Busy, GitError
 from ..index.record import digest
 from . import git_program
 from .git import PRIVATE_DIRECTORY, GitRepository
@@ -44,6 +45,7 @@ _SETTINGS = {
 }
 _SIDE_BAND = 65_515  # bytes in a packet, after its length and its channel
 _CHUNK = 1 << 18
+_PULSE_SECONDS = 5.0
 
 Write = Callable[[bytes], object]
 
@@ -153,13 +155,26 @@ def _sent_whole(repo: Repo, request: BinaryIO, write: Write) -> bool:
     wants = _wants_of_clone(request)
     if not wants or not wants <= set(repo.get_refs().values()) or repo.get_shallow():
         return False
+    write(pkt_line(b"NAK\n"))
     whole = _only_pack(repo)
-    with open(whole, "rb") if whole else _prepared(repo, wants) as pack:
-        write(pkt_line(b"NAK\n"))
+    with open(whole, "rb") if whole else _prepared(repo, wants, _Pulse(write)) as pack:
         while data := pack.read(_SIDE_BAND):
             write(pkt_line(b"\1" + data))
         write(pkt_line(None))
     return True
+
+
+class _Pulse:
+    """Sends an empty packet now and then: a client gives up when nothing comes for long."""
+
+    def __init__(self, write: Write) -> None:
+        self._write = write
+        self._last = time.monotonic()
+
+    def __call__(self, _: object = None) -> None:
+        if time.monotonic() - self._last > _PULSE_SECONDS:
+            self._write(pkt_line(b"\1"))
+            self._last = time.monotonic()
 
 
 def _wants_of_clone(request: BinaryIO) -> set[bytes]:
@@ -189,25 +204,42 @@ def _only_pack(repo: Repo) -> str:
     return os.path.join(objects, "pack", packs[0])
 
 
-def _prepared(repo: Repo, wants: set[bytes]) -> BinaryIO:
-    """A pack of all that these objects reach; made once, and kept until others are wanted."""
+def _prepared(repo: Repo, wants: set[bytes], pulse: _Pulse) -> BinaryIO:
+    """A pack of all that these objects reach; made once, and kept until others are wanted, where
+    something can be kept."""
     place = os.path.join(repo.commondir(), PRIVATE_DIRECTORY, "served")
+    if not os.access(repo.commondir(), os.W_OK):
+        file = cast(BinaryIO, tempfile.TemporaryFile())  # noqa: SIM115
+        _write_pack(repo, wants, file, pulse)
+        file.seek(0)
+        return file
+    while True:
+        try:
+            with process_lock(f"{place}.lock", _PULSE_SECONDS):
+                return open(_kept(repo, wants, place, pulse), "rb")
+        except Busy:
+            pulse()
+
+
+def _kept(repo: Repo, wants: set[bytes], place: str, pulse: _Pulse) -> str:
+    """The path of the pack; it is made, and others are removed, when it is not there."""
     path = os.path.join(place, f"{digest(b''.join(sorted(wants)))}.pack")
-    with process_lock(f"{place}.lock"):
+    if not os.path.exists(path):
         os.makedirs(place, exist_ok=True)
-        if not os.path.exists(path):
-            for name in os.listdir(place):
-                os.unlink(os.path.join(place, name))
-            _write_pack(repo, wants, path)
-        return open(path, "rb")
+        for name in os.listdir(place):
+            os.unlink(os.path.join(place, name))
+        with open(f"{path}.tmp", "wb") as file:
+            _write_pack(repo, wants, file, pulse)
+        os.replace(f"{path}.tmp", path)
+    return path
 
 
-def _write_pack(repo: Repo, wants: set[bytes], path: str) -> None:
+def _write_pack(repo: Repo, wants: set[bytes], file: BinaryIO, pulse: _Pulse) -> None:
+    def write(data: bytes) -> None:
+        file.write(data)
+        pulse()
+
     store = repo.object_store
-    found = list(MissingObjectFinder(store, [], wants))  # type: ignore[arg-type]
-    with open(f"{path}.tmp", "wb") as file:
-        records = generate_unpacked_objects(store, found)
-        write_pack_data(
-            file.write, records, num_records=len(found), object_format=store.object_format
-        )
-    os.replace(f"{path}.tmp", path)
+    found = list(MissingObjectFinder(store, [], wants, progress=pulse))  # type: ignore[arg-type]
+    records = generate_unpacked_objects(store, found)
+    write_pack_data(write, records, num_records=len(found), object_format=store.object_format)

@@ -2,7 +2,8 @@
 
 Git's smart protocol: ``GET /NAME/info/refs?service=git-upload-pack`` and ``POST
 /NAME/git-upload-pack``, with ``NAME`` or ``NAME.git``. ``NAME`` is looked up in the registry, and no
-part of a request ever becomes a path. ``GET /`` lists what is offered, as JSON. Nothing can be
+part of a request ever becomes a path. ``GET /`` lists what is offered, as JSON; ``GET
+/NAME/bundle-list`` names a bundle of all branches and tags, for ``git clone --bundle-uri``. Nothing can be
 pushed unless that is allowed. A request holds at most so many bytes, and a client that is silent
 for a minute is given up; who serves the world puts a web server with TLS and logins in front.
 """
@@ -31,6 +32,7 @@ from .registry import BARE, Entry, Registry
 from .store import git_program
 from .store.git import GitRepository
 from .store.mirrored import FORMAT
+from .store.prepared import bundle_name, open_bundle
 from .store.transport import chosen
 from .store.upload_pack import RECEIVE, UPLOAD, advertise, answer
 from .workspace import Workspace
@@ -135,7 +137,9 @@ class _Handler(BaseHTTPRequestHandler):
             work(path, query)
         except _Refused as refused:
             self._say(refused.status, str(refused))
-        except CmgitError as error:
+        except (ConnectionError, TimeoutError):
+            raise  # it is the client's
+        except (CmgitError, OSError) as error:
             if self.server.tell is not None:
                 self.server.tell(str(error))
             self._say(HTTPStatus.INTERNAL_SERVER_ERROR, "the repository cannot be read")
@@ -146,11 +150,18 @@ class _Handler(BaseHTTPRequestHandler):
             return
         name, _, rest = path.lstrip("/").partition("/")
         entry = self.server.one(unquote(name))
-        service = parse_qs(query).get("service", [""])[0]
-        if rest != "info/refs":
+        if rest == "info/refs":
+            self._advertise(entry, parse_qs(query).get("service", [""])[0])
+        elif rest == "bundle-list":
+            self._list_bundle(entry)
+        elif rest.startswith("bundles/"):
+            self._send_bundle(entry, rest.removeprefix("bundles/"))
+        else:
             raise _Refused(
                 HTTPStatus.NOT_FOUND, "there is nothing here but what git clone asks for"
             )
+
+    def _advertise(self, entry: Entry, service: str) -> None:
         self._check(service, entry)
         self._begin(f"application/x-{service}-advertisement")
         advertise(entry.path, service, self.server.program, self._protocol, self._write)
@@ -164,6 +175,25 @@ class _Handler(BaseHTTPRequestHandler):
         value = {"format": FORMAT, "version": 1, "repositories": rows}
         self._begin("application/json")
         self._write(orjson.dumps(value, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
+        self._end()
+
+    def _list_bundle(self, entry: Entry) -> None:
+        """Name the one bundle of all branches and tags, in the format of ``git help bundle-uri``."""
+        name = bundle_name(entry.path)
+        uri = f"bundles/{name}"  # relative to the list
+        self._begin("text/plain")
+        text = f'[bundle]\n\tversion = 1\n\tmode = all\n[bundle "all"]\n\turi = {uri}\n'
+        self._write(text.encode())
+        self._end()
+
+    def _send_bundle(self, entry: Entry, name: str) -> None:
+        bundle = open_bundle(entry.path, name, self.server.program)
+        if bundle is None:
+            raise _Refused(HTTPStatus.NOT_FOUND, "no such bundle now: see the bundle-list")
+        self._begin("application/x-git-bundle")
+        with bundle, self.server.answers:
+            while data := bundle.read(_CHUNK):
+                self._write(data)
         self._end()
 
     def _post(self, path: str, query: str) -> None:

@@ -13,13 +13,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from threading import Thread
 from urllib.parse import urlsplit
+from urllib.request import urlopen
 
 import pytest
 
 from cmgit import serve
 from cmgit.errors import UsageError
+from cmgit.repositories import init
 from cmgit.serve import Server
-from cmgit.store import upload_pack
+from cmgit.store import prepared, upload_pack
 from cmgit.workspace import Workspace
 from tests.mirror.origins import Origins, bare, mirror, synced
 
@@ -133,15 +135,16 @@ def test_several_packs(server: Server, origins: Origins, tmp_path: Path) -> None
         for name in ("a", "b"):
             run_git(tmp_path, "clone", "-q", f"{server.url}/demo", f"{name}{number}")
             assert head(tmp_path / f"{name}{number}") == head(origins.top / "demo")
-        prepared = list(bare(Workspace(server.home), "demo").glob("cmgit/served/*"))
-        assert len(prepared) == (0 if server.program else 1)
+        made = list(bare(Workspace(server.home), "demo").glob("cmgit/served/*"))
+        assert len(made) == (0 if server.program else 1)
 
 
 def test_a_pack_that_takes_long(
     server: Server, origins: Origins, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Clients that wait for it are told that something is done."""
-    monkeypatch.setattr(upload_pack, "_PULSE_SECONDS", 0.0)
+    monkeypatch.setattr(upload_pack, "PULSE_SECONDS", 0.0)
+    monkeypatch.setattr(prepared, "PULSE_SECONDS", 0.0)
     origins.commit("demo", {"new.txt": "new"})
     synced(Workspace(server.home))
     clones = [
@@ -179,19 +182,39 @@ def test_eight_clones_at_once(server: Server, tmp_path: Path) -> None:
     assert len({head(tmp_path / f"c{number}") for number in range(8)}) == 1
 
 
+def got(server: Server, path: str) -> bytes:
+    """What a path answers with."""
+    with urlopen(f"{server.url}{path}", timeout=30) as answer:
+        return bytes(answer.read())
+
+
+def test_bundles(server: Server, origins: Origins, tmp_path: Path) -> None:
+    """A clone may begin with the bundle that the list names, as the repository is now."""
+    listed = got(server, "/demo/bundle-list").decode()
+    (tmp_path / "list").write_text(listed)
+    uri = run_git(tmp_path, "config", "--file=list", "bundle.all.uri").strip()
+    words = ["clone", "-q", f"--bundle-uri={server.url}/demo/{uri}", f"{server.url}/demo"]
+    run_git(tmp_path, *words, "work")
+    assert head(tmp_path / "work", "refs/bundles/main") == head(origins.top / "demo")
+    (tmp_path / "x.bundle").write_bytes(got(server, f"/demo/{uri}"))
+    run_git(tmp_path / "work", "bundle", "verify", "-q", "../x.bundle")
+    (kept,) = bare(Workspace(server.home), "demo").glob("cmgit/served/*.bundle")
+    assert kept.read_bytes() == (tmp_path / "x.bundle").read_bytes()
+    origins.commit("demo", {"new.txt": "new"})
+    synced(Workspace(server.home))
+    assert asked(server, f"/demo/{uri}") == 404
+    assert asked(server, "/demo/bundles/../../config") == 404
+    words[2] = f"--bundle-uri={server.url}/demo/bundle-list"
+    run_git(tmp_path, *words, "again")
+    assert head(tmp_path / "again") == head(origins.top / "demo")
+
+
 def test_what_is_listed(server: Server, origins: Origins, make_repo: MakeRepo) -> None:
     """Bare repositories, also those that came after the start; no work trees."""
     workspace = Workspace(server.home)
     workspace.pull(url=str(origins.make("later", 2)))
-    with_files = make_repo("working", "b", uid=uid_of(3))
-    from cmgit.repositories import init
-
-    init(workspace, path=str(with_files))
-    place = urlsplit(server.url)
-    connection = http.client.HTTPConnection(place.hostname or "", place.port, timeout=30)
-    connection.request("GET", "/")
-    listed = json.loads(connection.getresponse().read())
-    connection.close()
+    init(workspace, path=str(make_repo("working", "b", uid=uid_of(3))))
+    listed = json.loads(got(server, "/"))
     assert listed["format"] == "cmgit-repositories"
     assert [one["name"] for one in listed["repositories"]] == ["demo", "later"]
     assert listed["repositories"][1]["url"] == str(origins.top / "later")

@@ -16,7 +16,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from contextlib import closing
-from typing import IO, BinaryIO, cast
+from typing import IO, BinaryIO
 
 from dulwich.errors import GitProtocolError, HangupException
 from dulwich.object_store import MissingObjectFinder
@@ -30,11 +30,11 @@ from dulwich.protocol import (
 from dulwich.repo import Repo
 from dulwich.server import DictBackend, UploadPackHandler
 
-from ..errors import Busy, GitError
+from ..errors import GitError
 from ..index.record import digest
 from . import git_program
-from .git import PRIVATE_DIRECTORY, GitRepository
-from .locks import process_lock
+from .git import GitRepository
+from .prepared import PULSE_SECONDS, prepared
 from .refs import OWN
 
 UPLOAD, RECEIVE = "git-upload-pack", "git-receive-pack"
@@ -45,7 +45,6 @@ _SETTINGS = {
 }
 _SIDE_BAND = 65_515  # bytes in a packet, after its length and its channel
 _CHUNK = 1 << 18
-_PULSE_SECONDS = 5.0
 
 Write = Callable[[bytes], object]
 
@@ -172,7 +171,7 @@ class _Pulse:
         self._last = time.monotonic()
 
     def __call__(self, _: object = None) -> None:
-        if time.monotonic() - self._last > _PULSE_SECONDS:
+        if time.monotonic() - self._last > PULSE_SECONDS:
             self._write(pkt_line(b"\1"))
             self._last = time.monotonic()
 
@@ -205,33 +204,11 @@ def _only_pack(repo: Repo) -> str:
 
 
 def _prepared(repo: Repo, wants: set[bytes], pulse: _Pulse) -> BinaryIO:
-    """A pack of all that these objects reach; made once, and kept until others are wanted, where
-    something can be kept."""
-    place = os.path.join(repo.commondir(), PRIVATE_DIRECTORY, "served")
-    if not os.access(repo.commondir(), os.W_OK):
-        file = cast(BinaryIO, tempfile.TemporaryFile())  # noqa: SIM115
-        _write_pack(repo, wants, file, pulse)
-        file.seek(0)
-        return file
-    while True:
-        try:
-            with process_lock(f"{place}.lock", _PULSE_SECONDS):
-                return open(_kept(repo, wants, place, pulse), "rb")
-        except Busy:
-            pulse()
-
-
-def _kept(repo: Repo, wants: set[bytes], place: str, pulse: _Pulse) -> str:
-    """The path of the pack; it is made, and others are removed, when it is not there."""
-    path = os.path.join(place, f"{digest(b''.join(sorted(wants)))}.pack")
-    if not os.path.exists(path):
-        os.makedirs(place, exist_ok=True)
-        for name in os.listdir(place):
-            os.unlink(os.path.join(place, name))
-        with open(f"{path}.tmp", "wb") as file:
-            _write_pack(repo, wants, file, pulse)
-        os.replace(f"{path}.tmp", path)
-    return path
+    """A pack of all that these objects reach."""
+    name = f"{digest(b''.join(sorted(wants)))}.pack"
+    return prepared(
+        repo.commondir(), name, lambda file: _write_pack(repo, wants, file, pulse), pulse
+    )
 
 
 def _write_pack(repo: Repo, wants: set[bytes], file: BinaryIO, pulse: _Pulse) -> None:

@@ -17,10 +17,9 @@ from urllib.request import urlopen
 
 import pytest
 
-from cmgit import serve
 from cmgit.errors import UsageError
 from cmgit.repositories import init
-from cmgit.serve import Server
+from cmgit.serve import Server, wire
 from cmgit.store import prepared, upload_pack
 from cmgit.workspace import Workspace
 from tests.mirror.origins import Origins, bare, mirror, synced
@@ -301,10 +300,11 @@ def test_bodies(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     assert posted(server, body, Content_Length=length, **zipped) == 400
     assert posted(server, body, Content_Length=length, Content_Encoding="br") == 415
     assert posted(server, body, Content_Length=length, Content_Type="text/plain") == 415
+    assert posted(server, body, Transfer_Encoding="gzip, chunked") == 501
     assert posted(server, b"zz\r\n", Transfer_Encoding="chunked") == 400
     for bad in ("-1", "x", "1e3", "9" * 30):
         assert posted(server, b"", Content_Length=bad) == 400
-    monkeypatch.setattr(serve, "_MOST_BYTES", 1 << 20)
+    monkeypatch.setattr(wire, "_MOST_BYTES", 1 << 20)
     bomb = gzip.compress(bytes(1 << 24))
     assert posted(server, bomb, Content_Length=str(len(bomb)), **zipped) == 413
     assert posted(server, body, Content_Length=length) == 200

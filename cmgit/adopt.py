@@ -43,6 +43,7 @@ class Adopted:
     uid: str = ""
     problem: str = ""
     hint: str = ""
+    git: bool = True  # whether it is a Git repository; others are only read
 
 
 def usual_homes(environ: Mapping[str, str]) -> list[Home]:
@@ -116,7 +117,8 @@ def _registered(registry: Registry, paths: list[tuple[Home, str]]) -> Iterator[A
             yield Adopted(path, FAILED, problem=str(error), hint=error.hint)
         else:
             known[os.path.realpath(path)] = entry
-            yield Adopted(path, NEW, entry.alias, entry.uid)
+            git = os.path.lexists(os.path.join(path, ".git"))
+            yield Adopted(path, NEW, entry.alias, entry.uid, git=git)
 
 
 def _register(registry: Registry, home: Home, path: str) -> Entry:

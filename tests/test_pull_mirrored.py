@@ -111,6 +111,19 @@ def test_the_mirror_is_enough(
     assert world.asked == []
 
 
+def test_a_part_of_the_history(world: World) -> None:
+    """As much as is asked for comes from a mirror, too, and later the rest."""
+    with world.online() as url:
+        new = world.renew()
+        world.sync(url)
+    with serving(world.middle.home) as top:
+        entry = world.here.pull(url=url, mirror=top, depth=1)
+        assert head(entry) == new
+        assert run_git(Path(entry.path), "rev-list", "--count", "HEAD") == "1\n"
+        world.here.pull("demo", mirror=top, depth=10)
+        assert run_git(Path(entry.path), "rev-list", "--count", "HEAD") == "2\n"
+
+
 def test_a_mirror_by_another_name(world: World) -> None:
     """The source decides which repository of a mirror it is, not what that is called."""
     with world.online() as url:

@@ -151,6 +151,8 @@ def adopt_command(
     else:
         done = [one for one in adopted if one not in failed]
         out.lines(f"{one.state}: {one.alias},{one.uid} = {one.path}" for one in done)
+        for one in (one for one in done if not one.git):
+            out.note(f"{one.alias} has no Git repository: it is only read, until 'git init' there")
         for one in failed:
             out.note(f"failed: {one.problem}{one.hint and f' ({one.hint})'}")
     finish(1 if failed else 0)

@@ -313,10 +313,12 @@ def test_adopt(make_repo: MakeRepo, workspace: Workspace, tmp_path: Path) -> Non
     assert good("adopt").lines == [f"new: demo,{UID} = {path}"]
     assert good("find", "script").names == ["a"]
     assert good("adopt", str(home), "--json").json[0]["state"] == "same"
+    write_files(home / "repos" / "local", {"cmr.yaml": f"alias: local\nuid: {uid_of(5)}\n"})
+    assert "cm-local has no Git repository: it is only read" in run("adopt").err
     (home / "repos.json").write_text(f'["{path}", "{tmp_path}/away"]')
     result = run("adopt")
     assert result.code == 1
-    assert result.lines == [f"same: demo,{UID} = {path}"]
+    assert result.lines[1:] == [f"same: demo,{UID} = {path}"]
     assert f"failed: repository {tmp_path}/away" in result.err
 
 

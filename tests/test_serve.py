@@ -20,6 +20,7 @@ import pytest
 from cmgit.errors import UsageError
 from cmgit.repositories import init
 from cmgit.serve import Server, wire
+from cmgit.serve import server as server_module
 from cmgit.store import prepared, upload_pack
 from cmgit.workspace import Workspace
 from tests.mirror.origins import Origins, bare, mirror, synced
@@ -326,6 +327,23 @@ def test_clients_that_go_away(server: Server, tmp_path: Path) -> None:
         with socket.create_connection((place.hostname or "", place.port or 0)) as connection:
             connection.sendall(sent)
     run_git(tmp_path, "clone", "-q", f"{server.url}/demo", "work")
+
+
+def test_more_connections_than_there_is_room(
+    workspace: Workspace, origins: Origins, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They are closed at once; others go on, and make room when they end."""
+    monkeypatch.setattr(server_module, "_MOST_CONNECTIONS", 1)
+    workspace.pull(url=str(origins.make("demo")))
+    for one in serving(workspace):
+        place = urlsplit(one.url)
+        with socket.create_connection((place.hostname or "", place.port or 0)) as connection:
+            connection.sendall(b"GET / HTTP/1.1\r\n\r\n")
+            assert connection.recv(12) == b"HTTP/1.1 200"  # and it stays open
+            refused(tmp_path, "clone", "-q", f"{one.url}/demo", "no")
+        clone = ["git", "clone", "-q", f"{one.url}/demo", str(tmp_path / "work")]
+        while subprocess.run(clone, stderr=subprocess.DEVNULL).returncode:
+            pass  # until the thread has seen that the connection is closed
 
 
 def test_a_damaged_repository(server: Server, tmp_path: Path) -> None:

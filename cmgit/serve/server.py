@@ -20,7 +20,7 @@ from http import HTTPStatus
 from http.server import ThreadingHTTPServer
 from socketserver import TCPServer
 from threading import BoundedSemaphore
-from typing import BinaryIO, cast
+from typing import Any, BinaryIO, cast
 from urllib.parse import parse_qs, unquote
 
 import orjson
@@ -36,6 +36,7 @@ from ..workspace import Workspace
 from .wire import Refused, Wire
 
 _MOST_ANSWERS = 32  # at once; others wait
+_MOST_CONNECTIONS = 512  # each has a thread; more are closed at once
 _CHUNK = 1 << 16
 
 Tell = Callable[[str], None]
@@ -58,6 +59,7 @@ class Server(ThreadingHTTPServer):
         self.tell = tell
         self.program = chosen()[1]
         self.answers = BoundedSemaphore(_MOST_ANSWERS)
+        self._room = BoundedSemaphore(_MOST_CONNECTIONS)
         self._known: tuple[object, list[Entry]] = None, []
         try:
             found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
@@ -78,6 +80,20 @@ class Server(ThreadingHTTPServer):
         """Bind, without asking the network who the host is, which may take seconds."""
         TCPServer.server_bind(self)
         self.server_name, self.server_port = cast("tuple[str, int]", self.server_address[:2])
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """Start a thread for a connection, if there is room."""
+        if self._room.acquire(blocking=False):
+            super().process_request(request, client_address)
+        else:
+            self.shutdown_request(request)
+
+    def process_request_thread(self, request: Any, client_address: Any) -> None:
+        """Serve one connection to its end."""
+        try:
+            super().process_request_thread(request, client_address)
+        finally:
+            self._room.release()
 
     def handle_error(self, request: object, client_address: object) -> None:
         """Tell what broke a connection: mostly a client that went away."""

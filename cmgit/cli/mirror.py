@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import time
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Annotated, Any
 
 import typer
 
 from ..errors import UsageError
 from ..mirror import fleet
+from ..mirror.signed import TIPS, parse_what
 from ..mirror.sources import Mirror, Mirrors, new_mirror, read_list
 from ..mirror.state import read_state
 from ..mirror.sync import FAILED, SAME, Outcome
@@ -42,6 +46,17 @@ Names = Annotated[
 ]
 
 
+Signed = Annotated[
+    str,
+    typer.Option(
+        help="What must be signed: tips (of branches, and tags), all commits, or those after one."
+    ),
+]
+SignersFile = Annotated[
+    str, typer.Option(help="A file of who may sign; else allowed_signers in the home.")
+]
+
+
 @mirror.command(
     "add",
     epilog="Examples: cmgit mirror add mlcommons@cm4mlops https://example.org/x.git; "
@@ -56,18 +71,32 @@ def add(
     recursive: Annotated[
         bool, typer.Option(help="What its cmr.yaml depends on, too, to the end.")
     ] = False,
+    signed: Signed = "",
+    signers: SignersFile = "",
     json: Json = False,
 ) -> None:
-    """Say what to mirror; 'mirror sync' brings it."""
+    """Say what to mirror; 'mirror sync' brings it.
+
+    With --signed or --signers a sync takes only what branches and tags name that somebody signed
+    who may, and fails else.
+    """
     if not urls and not from_:
         raise UsageError("nothing to mirror", "cmgit mirror add URL")
     if name and (from_ or len(urls or []) > 1):
         raise UsageError("one --name is for one URL")
-    wanted = [new_mirror(url, name, recursive) for url in urls or []]
-    wanted += read_list(from_) if from_ else []
+    signers = os.path.abspath(os.path.expanduser(signers)) if signers else ""
+    wanted = [new_mirror(url, name, recursive, signed, signers) for url in urls or []]
+    wanted += map(demanding(signed, signers), read_list(from_) if from_ else [])
     with Mirrors(open_workspace().home).change() as mirrors:
         new = [item for item in wanted if mirrors.add(item)]
     _show(new, json)
+
+
+def demanding(signed: str, signers: str) -> Callable[[Mirror], Mirror]:
+    """What makes mirrors such that they have to be signed, where that is asked for."""
+    if not signed and not signers:
+        return lambda item: item
+    return lambda item: replace(item, signed=parse_what(signed or TIPS), signers=signers)
 
 
 @mirror.command("rm", epilog="Example: cmgit mirror rm 'mlcommons@*'")
@@ -221,6 +250,8 @@ def verify(
     max_age: Annotated[
         str, typer.Option(help="The longest time since it was in step: 90m, 12h, 7d, 2w.")
     ] = "",
+    signed: Signed = "",
+    signers: SignersFile = "",
     remote: Annotated[
         bool, typer.Option("--remote", help="Compare with what the sources have now.")
     ] = False,
@@ -228,13 +259,15 @@ def verify(
 ) -> None:
     """Check that mirrors are there, whole, as their sources were at the last sync, and not empty.
 
-    Every object is hashed again. The exit code is 1 when anything is wrong with any.
+    Every object is hashed again, and signatures are verified where a mirror has to be signed, by
+    its entry in mirrors.yaml or by --signed. The exit code is 1 when anything is wrong with any.
     """
     allowed = parse_age(max_age) if max_age else None
+    demanded = demanding(signed, os.path.abspath(os.path.expanduser(signers)) if signers else "")
     home = open_workspace().home
     bad = 0
     for item in Mirrors(home).find(names or []):
-        verdict = verify_mirror(home, item, allowed, remote)
+        verdict = verify_mirror(home, demanded(item), allowed, remote)
         bad += bool(verdict.problems)
         _show_verdict(verdict, json)
     finish(1 if bad else 0)

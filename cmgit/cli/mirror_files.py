@@ -10,6 +10,7 @@ import typer
 
 from ..errors import UsageError
 from ..mirror import exports, imports
+from ..mirror.signed import parse_what
 from ..mirror.steps import JOBS, Step, Tell
 from ..mirror.verify import parse_age
 from ..store.git_program import find_git
@@ -65,7 +66,9 @@ def export(
         str, typer.Option(help="Only what is new since this export (or the last one in there).")
     ] = "",
     split: Annotated[str, typer.Option(help="The most that a file may have: 4G, 2GiB.")] = "",
-    sign: Annotated[str, typer.Option(help="Sign with this SSH key.")] = "",
+    sign: Annotated[
+        str, typer.Option(help="Sign with this SSH key (a file), or gpg:KEY of yours.")
+    ] = "",
     jobs: Jobs = JOBS,
     json: Json = False,
 ) -> None:
@@ -94,7 +97,10 @@ def import_(
     ],
     name: Annotated[str, typer.Option(help="What the repository of a bundle is called.")] = "",
     signers: Annotated[
-        str, typer.Option(help="Who may sign, as in ssh-keygen(1); a signature is required then.")
+        str, typer.Option(help="A file of who may sign; the exports must be signed then.")
+    ] = "",
+    signed: Annotated[
+        str, typer.Option(help="What of the repositories must be signed: tips, all, or a commit.")
     ] = "",
     max_age: Annotated[
         str, typer.Option(help="The longest time since the export: 90m, 12h, 7d, 2w.")
@@ -107,7 +113,8 @@ def import_(
     Exit code 1 when something is wrong, or was missing in the export already.
     """
     allowed = parse_age(max_age) if max_age else None
-    options = imports.Options(signers, allowed, name, jobs, find_git())
+    what = parse_what(signed) if signed else ""
+    options = imports.Options(signers, allowed, name, what, jobs, find_git())
     done = imports.import_all(open_workspace(), places, options, _tell(json, ("checked",)))
     for failed in done.absent:
         _tell(json)(Step(failed.alias, "failed", problem=f"not in the export: {failed.problem}"))

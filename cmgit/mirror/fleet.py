@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from dataclasses import replace
 from threading import Thread
 from typing import TYPE_CHECKING, Any
 
@@ -57,7 +58,9 @@ def sync(
 
 def sync_entry(workspace: Workspace, entry: Entry) -> None:
     """Bring the mirror of one registered repository in step. Raises RemoteError."""
-    mirror = Mirror(entry.url, entry.alias, source=parse_source(entry.url))
+    known = [mirror for mirror in Mirrors(workspace.home).items if mirror.url == entry.url]
+    plain = Mirror(entry.url, entry.alias, source=parse_source(entry.url))
+    mirror = replace(known[0], recursive=False) if known else plain
     for outcome in sync(
         workspace, [mirror], retries=0, tell=lambda _, line: workspace.report(line)
     ):
@@ -77,7 +80,7 @@ def _outcomes(
         for outcome in run(workspace.home, todo, jobs, retries, tell):
             yield outcome
             if known[outcome.url].recursive and outcome.state != FAILED:
-                found += _dependencies(workspace, outcome)
+                found += _dependencies(workspace, outcome, known[outcome.url])
         todo = [mirror for mirror in {m.url: m for m in found}.values() if mirror.url not in known]
         known |= {mirror.url: mirror for mirror in todo}
 
@@ -183,15 +186,18 @@ def _refresh(workspace: Workspace, mirrors: list[Mirror]) -> None:
     workspace.index()
 
 
-def _dependencies(workspace: Workspace, outcome: Outcome) -> list[Mirror]:
-    """What the ``cmr.yaml`` of a mirrored repository depends on, added to the set."""
+def _dependencies(workspace: Workspace, outcome: Outcome, parent: Mirror) -> list[Mirror]:
+    """What the ``cmr.yaml`` of a mirrored repository depends on, added to the set; what is new in
+    it has to be signed as the one that names it."""
     found = []
     with Mirrors(workspace.home).change() as mirrors:
         for text in _named(workspace, outcome):
             try:
-                mirror = new_mirror(text, recursive=True)
-                mirrors.add(mirror)
-                found.append(mirror)
+                mirror = new_mirror(text, "", True, parent.signed, parent.signers)
+                there = [other for other in mirrors.items if other.url == mirror.url]
+                if not there:
+                    mirrors.add(mirror)
+                found += [replace(other, recursive=True) for other in there] or [mirror]
             except CmgitError as error:
                 workspace.report(f"warning: {outcome.name} depends on {text}: {error}")
     return found

@@ -26,7 +26,6 @@ from ..store.locks import process_lock
 from ..workspace import Workspace
 from .incoming import Incoming, Source, Staged, accept, recorded_uid, stage
 from .manifest import (
-    SIGNATURE,
     Export,
     Failed,
     Held,
@@ -35,10 +34,11 @@ from .manifest import (
     in_order,
     read_export,
 )
-from .signatures import check_outside, verify
+from .signatures import Signers, check_outside
+from .signed import Policy
+from .sources import SIGNERS, Mirrors
 from .steps import JOBS, Step, Tell, in_parallel, silent
 
-SIGNERS = "allowed_signers"  # of the home; where it is there, a signature is always required
 _KEY = "import"  # of the lock, and of the directory, which 'cmgit check' sweeps by it
 _DAY = 86400
 _AT_ONCE = 100  # repositories whose locks are held together
@@ -48,12 +48,14 @@ _AT_ONCE = 100  # repositories whose locks are held together
 class Options:
     """How to import: ``signers`` is the file of those who may sign, when a signature is required
     (if empty, ``allowed_signers`` in the home, when that is there);
+    ``signed`` what of the repositories has to be signed too (see :mod:`.signed`);
     ``max_age`` how many seconds old the latest export may be; ``name`` that of a bundle's repository;
     by so many ``jobs``, with git or (empty) without."""
 
     signers: str = ""
     max_age: float | None = None
     name: str = ""
+    signed: str = ""
     jobs: int = JOBS
     program: str = ""
 
@@ -90,6 +92,7 @@ def import_all(
     with _quarantine(workspace) as root:
         incoming = _of_exports(workspace, exports)
         incoming += [_of_bundle(workspace, path, options) for path in bundles]
+        incoming = _with_policies(workspace, incoming, options)
         staged = _stage_all(root, workspace, incoming, options, tell)
         entries = _accept_all(workspace, staged, options, tell)
     return Imported(tuple(entries), exports[-1].manifest.failed if exports else ())
@@ -102,12 +105,11 @@ def _check_exports(workspace: Workspace, exports: Sequence[Export], options: Opt
     for export in exports:
         if not export.manifest.repositories:
             raise Damaged(f"{export.directory} is empty: there is no repository in it")
-    if options.signers:
-        inside = [entry.path for entry in workspace.registry.entries]
-        inside += [export.directory for export in exports]
-        signers = check_outside(options.signers, inside)
-        for export in exports:
-            _check_signature(export, signers)
+    if options.signers and exports:
+        inside = [*_inside(workspace), *(export.directory for export in exports)]
+        with Signers(check_outside(options.signers, inside)) as signers:
+            for export in exports:
+                _check_signature(export, signers)
     if exports and options.max_age is not None:
         age = age_of(exports[-1].manifest.stamp, datetime.now(timezone.utc))
         if age > options.max_age:
@@ -117,10 +119,15 @@ def _check_exports(workspace: Workspace, exports: Sequence[Export], options: Opt
             )
 
 
-def _check_signature(export: Export, signers: str) -> None:
-    path = os.path.join(export.directory, SIGNATURE) if export.signature else None
+def _inside(workspace: Workspace) -> list[str]:
+    """Where what is mirrored is."""
+    places = [entry.path for entry in workspace.registry.entries]
+    return [os.path.join(workspace.home, "repos"), *places]
+
+
+def _check_signature(export: Export, signers: Signers) -> None:
     try:
-        verify(export.data, path, signers)
+        signers.verify(export.data, export.signature)
     except Untrusted as error:
         raise Untrusted(f"{export.directory}: {error}", error.hint) from None
 
@@ -155,8 +162,11 @@ def _of_exports(workspace: Workspace, exports: Sequence[Export]) -> list[Incomin
 
 
 def _of_bundle(workspace: Workspace, path: str, options: Options) -> Incoming:
-    if options.signers:
-        raise Untrusted(f"{path}: a bundle has no signature", "import an export of cmgit")
+    if options.signers and not options.signed:
+        raise Untrusted(
+            f"{path}: a bundle has no signature",
+            "import an export of cmgit, or with --signed=tips what has signed commits",
+        )
     if not options.name:
         raise UsageError(f"{path} does not say what it is called", "say it with --name=NAME")
     name = parse_name(options.name)
@@ -167,6 +177,26 @@ def _of_bundle(workspace: Workspace, path: str, options: Options) -> Incoming:
     alias, uid = (entry.alias, entry.uid) if entry else (check_alias(name.alias), name.uid)
     held = Held(alias, uid, entry.url if entry else "", "", "", {})
     return Incoming((Source(held, path),), entry)
+
+
+def _with_policies(
+    workspace: Workspace, incoming: Sequence[Incoming], options: Options
+) -> list[Incoming]:
+    """The same, with what has to be signed: that of the options, or that of the mirror with the
+    URL."""
+    inside = _inside(workspace)
+    if options.signed:
+        signers = options.signers or os.path.join(workspace.home, SIGNERS)
+        asked = Policy.read(options.signed, check_outside(signers, inside))
+        return [replace(item, policy=asked) for item in incoming]
+    mirrors = {mirror.url: mirror for mirror in Mirrors(workspace.home).items if mirror.signed}
+    urls = [item.entry.url if item.entry else item.held.url for item in incoming]
+    return [
+        replace(item, policy=mirrors[url].policy(workspace.home, inside))
+        if url in mirrors
+        else item
+        for item, url in zip(incoming, urls, strict=True)
+    ]
 
 
 def _register_left(workspace: Workspace, wanted: Sequence[Held]) -> None:

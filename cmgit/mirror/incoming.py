@@ -22,6 +22,7 @@ from ..store.quarantine import Quarantine
 from ..store.refs import replace_refs
 from .manifest import Held, Part, Stamp
 from .parts import PartReader
+from .signed import Policy, check_signed
 
 RECORD = "imports.json"  # in cmgit's directory of the Git directory
 _BUFFER = 1 << 18
@@ -39,10 +40,12 @@ class Source:
 
 @dataclass(frozen=True)
 class Incoming:
-    """A repository with all that brings it, in order, and what it is in the home, if it is."""
+    """A repository with all that brings it, in order, what it is in the home, if it is, and what
+    of it has to be signed, if anything."""
 
     sources: tuple[Source, ...]
     entry: Entry | None
+    policy: Policy | None = None
 
     @property
     def held(self) -> Held:
@@ -107,6 +110,8 @@ def _stage(incoming: Incoming, path: str, target: GitRepository | None, program:
             if not source.held.refs and source.stamp:
                 raise Damaged("it is empty: the manifest has no refs for it")
             tips = _take(staged, source, tips, program)
+        if incoming.policy:
+            check_signed(staged.quarantine.git, staged.held.refs, incoming.policy)
         if target is None:
             _complete(staged)
     return staged

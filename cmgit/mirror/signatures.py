@@ -1,25 +1,40 @@
-"""SSH signatures of manifests, by ``ssh-keygen``.
+"""Signatures, by ``ssh-keygen`` and ``gpg``, and who may sign.
 
-Who may sign is said by an *allowed signers* file, as Git has it (``ssh-keygen(1)``): lines of
-``PRINCIPAL[,PRINCIPAL] [OPTIONS] KEYTYPE KEY``. It is kept outside of what is mirrored: who could
-write into a mirror could else allow himself.
+Who may is said by one file: lines as in an *allowed signers* file of Git (``ssh-keygen(1)``),
+``PRINCIPAL[,PRINCIPAL] [OPTIONS] KEYTYPE KEY``, and public keys of OpenPGP as ``gpg --armor
+--export`` prints them. It is kept outside of what is mirrored: who could write into a mirror could
+else allow himself.
 """
 
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
+import tempfile
+import time
 from collections.abc import Iterable
 
 from ..errors import CmgitError, NotFound, Untrusted, UsageError
+from . import openpgp
 
 NAMESPACE = "cmgit-export"
+OPENPGP = "gpg:"  # before the name of a key
+_SSH = b"-----BEGIN SSH SIGNATURE-----"
+_ENDS = (b"-----END SSH SIGNATURE-----", b"-----END PGP SIGNATURE-----")
+_KEYS = re.compile(
+    rb"^-----BEGIN PGP PUBLIC KEY BLOCK-----$.*?^-----END PGP PUBLIC KEY BLOCK-----$",
+    re.DOTALL | re.MULTILINE,
+)
 
 
 def sign(path: str, key: str) -> None:
-    """Sign a file with a private key, or a public one whose private one an agent has; writes
-    ``path.sig``. Raises CmgitError."""
+    """Sign a file; writes ``path.sig``. ``key`` is a private SSH key, a public one whose private
+    one an agent has, or ``gpg:`` and what names a key of the user's gpg. Raises CmgitError."""
+    if key.startswith(OPENPGP):
+        openpgp.sign(path, key.removeprefix(OPENPGP))
+        return
     key = os.path.expanduser(key)
     if not os.path.isfile(key):
         raise NotFound(f"{key} is missing: no key to sign with", "ssh-keygen -t ed25519")
@@ -28,23 +43,85 @@ def sign(path: str, key: str) -> None:
         raise CmgitError(f"ssh-keygen does not sign with {key}: {_said(done)}")
 
 
-def verify(data: bytes, signature: str | None, signers: str, namespace: str = NAMESPACE) -> str:
-    """Who signed data, by a file with the signature; raises Untrusted unless it is somebody that
-    the file ``signers`` allows, UsageError when there is no such file."""
-    if not os.path.isfile(signers):
-        raise UsageError(f"{signers} is missing: nobody is allowed to sign")
-    if signature is None:
-        raise Untrusted("it is not signed, and a signature is required")
-    found = _run("find-principals", "-f", signers, "-s", signature)
-    principals = found.stdout.decode("utf-8", "replace").splitlines()
-    if found.returncode or not principals:
-        raise Untrusted(f"its signer is nobody that {signers} allows")
-    for principal in principals:
-        words = ["-f", signers, "-I", principal, "-n", namespace, "-s", signature]
-        done = _run("verify", *words, input=data)
-        if done.returncode == 0:
-            return principal
-    raise Untrusted(f"its signature is not right: {_said(done)}")
+class Signers:
+    """Those who may sign, of a file; to be closed.
+
+    Raises UsageError when there is no such file, or when it holds keys that cannot be read.
+    """
+
+    def __init__(self, path: str) -> None:
+        try:
+            with open(path, "rb") as file:
+                data = file.read()
+        except OSError:
+            raise UsageError(f"{path} is missing: nobody is allowed to sign") from None
+        self.path = path
+        self._directory = tempfile.mkdtemp(prefix="cmgit-signers-")  # ours alone, as gpg wants it
+        try:
+            self._ssh = self._write("allowed_signers", _KEYS.sub(b"", data))
+            self._has_keys = _KEYS.search(data) is not None
+            if self._has_keys:
+                openpgp.import_keys(self._directory, b"\n".join([*_KEYS.findall(data), b""]))
+        except BaseException:
+            self.close()
+            raise
+
+    def _write(self, name: str, data: bytes) -> str:
+        path = os.path.join(self._directory, name)
+        with open(path, "wb") as file:
+            file.write(data)
+        return path
+
+    def __enter__(self) -> Signers:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Remove what programs needed as files."""
+        shutil.rmtree(self._directory, ignore_errors=True)
+
+    def verify(
+        self, data: bytes, signature: bytes | None, namespace: str = NAMESPACE, at: int = 0
+    ) -> str:
+        """Who signed data. ``at`` is when, in seconds since 1970, if not now: keys that were valid
+        then count. Raises Untrusted unless it is somebody who may."""
+        if signature is None:
+            raise Untrusted("it is not signed, and a signature is required")
+        descriptor, path = tempfile.mkstemp(".sig", dir=self._directory)
+        try:
+            with open(descriptor, "wb") as file:
+                file.write(signature)
+            return self._verify(data, signature, path, namespace, at)
+        finally:
+            os.unlink(path)
+
+    def _verify(self, data: bytes, signature: bytes, path: str, namespace: str, at: int) -> str:
+        if not signature.rstrip().endswith(_ENDS):
+            raise Untrusted("what follows its signature was not signed")
+        if signature.startswith(_SSH):
+            return self._verify_ssh(data, path, namespace, at)
+        if not signature.startswith(openpgp.BEGIN):
+            raise Untrusted("its signature is neither of SSH nor of OpenPGP")
+        if not self._has_keys:
+            raise Untrusted(
+                f"its signer is nobody that {self.path} allows: no OpenPGP key is there"
+            )
+        return openpgp.verify(self._directory, data, path, bool(at))
+
+    def _verify_ssh(self, data: bytes, path: str, namespace: str, at: int) -> str:
+        when = [f"-Overify-time={time.strftime('%Y%m%d%H%M%S', time.localtime(at))}"] if at else []
+        found = _run("find-principals", *when, "-f", self._ssh, "-s", path)
+        principals = found.stdout.decode("utf-8", "replace").splitlines()
+        if found.returncode or not principals:
+            raise Untrusted(f"its signer is nobody that {self.path} allows")
+        for principal in principals:
+            words = [*when, "-f", self._ssh, "-I", principal, "-n", namespace, "-s", path]
+            done = _run("verify", *words, input=data)
+            if done.returncode == 0:
+                return principal
+        raise Untrusted(f"its signature is not right: {_said(done)}")
 
 
 def check_outside(signers: str, places: Iterable[str]) -> str:

@@ -1,9 +1,11 @@
 """The set of what a home mirrors: ``mirrors.yaml``, a file that people may edit too.
 
 It holds ``mirrors``, a list of mappings with ``url``, and where they are wanted ``name`` (what the
-repository is called here; else what follows from the URL) and ``recursive`` (mirror the
-repositories that its ``cmr.yaml`` depends on, too). An item may also be the URL alone. The file is
-replaced by rename, under a lock; comments stay.
+repository is called here; else what follows from the URL), ``recursive`` (mirror the
+repositories that its ``cmr.yaml`` depends on, too), ``signed`` (what of it has to be signed:
+``tips``, which ``true`` means too, ``all``, or a commit, after which all have to be) and
+``signers`` (the file with those who may sign, from the home on; else ``allowed_signers``). An item
+may also be the URL alone. The file is replaced by rename, under a lock; comments stay.
 """
 
 from __future__ import annotations
@@ -11,7 +13,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ..errors import AlreadyExists, MetaError, NotFound, UsageError
@@ -20,17 +22,24 @@ from ..meta.write import dump_yaml, edit_file
 from ..names import check_alias, parse_name, same_word
 from ..store.locks import process_lock
 from ..store.remote import Source, parse_source
+from .signatures import check_outside
+from .signed import TIPS, Policy, parse_what
 
 FILE = "mirrors.yaml"
+SIGNERS = "allowed_signers"  # of the home
+_KEYS = {"url", "name", "recursive", "signed", "signers"}
 
 
 @dataclass(frozen=True)
 class Mirror:
-    """One repository to mirror: where it is (without secrets), what it is called here."""
+    """One repository to mirror: where it is (without secrets), what it is called here, what of it
+    has to be signed (if anything)."""
 
     url: str
     name: str
     recursive: bool = False
+    signed: str = ""
+    signers: str = ""
     source: Source = field(repr=False, compare=False, kw_only=True)
 
     def to_dict(self) -> dict[str, Any]:
@@ -39,10 +48,22 @@ class Mirror:
             "url": self.url,
             **({"name": self.name} if self.name != self.source.alias else {}),
             **({"recursive": True} if self.recursive else {}),
+            **({"signed": self.signed} if self.signed else {}),
+            **({"signers": self.signers} if self.signers else {}),
         }
 
+    def policy(self, home: str, places: Iterable[str]) -> Policy | None:
+        """What has to be signed, or None; raises UsageError when who may is said in one of the
+        places, where what is mirrored is, or nowhere."""
+        if not self.signed:
+            return None
+        path = os.path.join(home, os.path.expanduser(self.signers or SIGNERS))
+        return Policy.read(self.signed, check_outside(path, places))
 
-def new_mirror(text: str, name: str = "", recursive: bool = False) -> Mirror:
+
+def new_mirror(
+    text: str, name: str = "", recursive: bool = False, signed: str = "", signers: str = ""
+) -> Mirror:
     """A mirror of a URL, a path or ``owner@name``; raises UsageError for anything else.
 
     A password in a URL is refused, as it would have to be kept for the next time.
@@ -57,7 +78,8 @@ def new_mirror(text: str, name: str = "", recursive: bool = False) -> Mirror:
         )
     name = name or source.alias
     check_alias(name)
-    return Mirror(source.url, name, recursive, source=source)
+    signed = parse_what(signed or TIPS) if signed or signers else ""
+    return Mirror(source.url, name, recursive, signed, signers, source=source)
 
 
 class Mirrors:
@@ -96,10 +118,17 @@ class Mirrors:
         replace_file(self.path, data)
 
     def add(self, mirror: Mirror) -> bool:
-        """Add one; returns whether it is new. Raises AlreadyExists when its name is taken."""
-        for other in self.items:
+        """Add one; returns whether it is new, or has to be signed in a new way.
+
+        Raises AlreadyExists when its name is taken.
+        """
+        for number, other in enumerate(self.items):
             if other.url == mirror.url and mirror.name in (other.name, mirror.source.alias):
-                return False
+                changed = replace(other, signed=mirror.signed, signers=mirror.signers)
+                if not mirror.signed or changed == other:
+                    return False
+                self.items[number] = changed
+                return True
             if same_word(other.name) == same_word(mirror.name) or other.url == mirror.url:
                 raise AlreadyExists(
                     f"{other.name} mirrors {other.url} already",
@@ -151,13 +180,20 @@ def _read_item(item: object, where: str) -> Mirror:
         item = {"url": item}
     if not isinstance(item, dict) or not isinstance(item.get("url"), str):
         raise MetaError(f"{where} has no url")
-    unknown = set(item) - {"url", "name", "recursive"}
+    unknown = set(item) - _KEYS
     if unknown:
         raise MetaError(f"{where} has an unknown key {min(unknown)!r}")
     try:
-        return new_mirror(item["url"], str(item.get("name") or ""), bool(item.get("recursive")))
+        return new_mirror(
+            item["url"], str(item.get("name") or ""), bool(item.get("recursive")),
+            _what(item.get("signed")), str(item.get("signers") or ""),
+        )  # fmt: skip
     except UsageError as error:
         raise MetaError(f"{where}: {error}", error.hint) from None
+
+
+def _what(value: object) -> str:
+    return TIPS if value is True else str(value or "")
 
 
 def read_list(path: str) -> list[Mirror]:

@@ -3,7 +3,8 @@
 ``KEY`` is a digest of the URL. The file says when the mirror was last brought in step (``synced``)
 and what the other side had then (``refs`` by full name, and ``default``, its default branch); when
 that was last tried (``tried``), and what went wrong then (``error``, empty when nothing did). Times
-are in seconds since 1970. The file is replaced by rename, after the refs have moved; when it is
+are in seconds since 1970. Where it has to be signed, ``signed`` is a digest of what had to be
+signed by whom when the refs were found to be. The file is replaced by rename, after the refs have moved; when it is
 lost, the next sync makes it anew.
 """
 
@@ -31,6 +32,7 @@ class State:
     tried: float = 0.0
     error: str = ""
     default: str = ""
+    signed: str = ""
     refs: Mapping[str, ObjectID] = field(default_factory=dict)
 
 

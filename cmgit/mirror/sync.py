@@ -28,6 +28,7 @@ from ..store.quarantine import Quarantine
 from ..store.refs import OWN, replace_refs
 from ..store.remote import Fetched, advertised, clone, receive
 from ..store.transport import Interrupted, chosen
+from .signed import Policy, check_signed
 from .sources import Mirror
 from .state import key_of, read_state, write_state
 
@@ -93,11 +94,42 @@ def _synced(home: str, mirror: Mirror, report: Report) -> Outcome:
     with process_lock(os.path.join(home, "locks", f"pull-{key}")):
         entry = registered(home, mirror)
         path = entry.path if entry else os.path.join(home, "repos", f"{mirror.name}.git")
-        if entry and (same := _unchanged(home, mirror, path)):
+        trust = Trust(home, mirror)
+        if entry and (same := _unchanged(home, mirror, path, trust)):
             return same
         if os.path.lexists(path):
-            return _update(home, mirror, path, entry, report)
-        return _make(home, mirror, path, os.path.join(home, "repos", f"tmp-{key}"), report)
+            return _update(home, mirror, path, entry, trust, report)
+        place = os.path.join(home, "repos", f"tmp-{key}")
+        return _make(home, mirror, path, place, trust, report)
+
+
+class Trust:
+    """What has to be signed of a mirror, and what of it was found to be.
+
+    Raises UsageError when nobody says who may sign, or who is mirrored does.
+    """
+
+    def __init__(self, home: str, mirror: Mirror) -> None:
+        self._policy = policy_of(home, mirror)
+        state = read_state(home, mirror.url)
+        self._known = state.refs if state.signed == self.stamp else {}
+
+    @property
+    def stamp(self) -> str:
+        """Another one whenever something else has to be signed, or by others."""
+        return self._policy.stamp if self._policy else ""
+
+    def check(self, git: GitRepository, refs: Mapping[str, ObjectID]) -> None:
+        """Raise Untrusted when refs name what is not signed, and has to be."""
+        if self._policy:
+            check_signed(git, refs, self._policy, self._known)
+
+
+def policy_of(home: str, mirror: Mirror) -> Policy | None:
+    """What has to be signed of a mirror, or None; raises UsageError as Mirror.policy does."""
+    registry = _registry(home, _stamp(os.path.join(home, "registry.json")))
+    places = [os.path.join(home, "repos"), *(entry.path for entry in registry.entries)]
+    return mirror.policy(home, places)
 
 
 @lru_cache(maxsize=1)
@@ -131,7 +163,7 @@ def registered(home: str, mirror: Mirror) -> Entry | None:
     return None
 
 
-def _unchanged(home: str, mirror: Mirror, path: str) -> Outcome | None:
+def _unchanged(home: str, mirror: Mirror, path: str, trust: Trust) -> Outcome | None:
     """What to say of a mirror that is in step already, as most are; None when it is not."""
     if not os.path.isdir(path):
         return None
@@ -143,17 +175,22 @@ def _unchanged(home: str, mirror: Mirror, path: str) -> Outcome | None:
         wanted = wanted_refs(got)
         if not wanted or not in_step(git, got):
             return None
-    _keep(home, mirror, got)
+        trust.check(git, wanted)
+    _keep(home, mirror, got, trust)
     return Outcome(mirror.name, mirror.url, SAME, path, refs=len(wanted))
 
 
-def _make(home: str, mirror: Mirror, path: str, temporary: str, report: Report) -> Outcome:
+def _make(
+    home: str, mirror: Mirror, path: str, temporary: str, trust: Trust, report: Report
+) -> Outcome:
     uid = ""
 
     def complete(quarantine: Quarantine, got: Fetched) -> None:
         nonlocal uid
+        wanted = _not_empty(mirror, got)
+        trust.check(quarantine.git, wanted)
         configure(quarantine.git, mirror.url)
-        quarantine.make_repository(_not_empty(mirror, got), got.default, "")
+        quarantine.make_repository(wanted, got.default, "")
         with suppress(NotFound, MetaError):
             uid = Repository(quarantine.git, mirror.name).description().uid
 
@@ -164,11 +201,13 @@ def _make(home: str, mirror: Mirror, path: str, temporary: str, report: Report) 
         os.rename(temporary, path)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
-    _keep(home, mirror, got)
+    _keep(home, mirror, got, trust)
     return Outcome(mirror.name, mirror.url, NEW, path, uid, len(wanted_refs(got)), pack_bytes(path))
 
 
-def _update(home: str, mirror: Mirror, path: str, entry: Entry | None, report: Report) -> Outcome:
+def _update(
+    home: str, mirror: Mirror, path: str, entry: Entry | None, trust: Trust, report: Report
+) -> Outcome:
     repository = Repository.open(path, mirror.name)
     git = repository.git
     with closing(git):
@@ -182,13 +221,14 @@ def _update(home: str, mirror: Mirror, path: str, entry: Entry | None, report: R
             configure(git, mirror.url)
             got = receive(git, mirror.source, progress=report)
             wanted = _not_empty(mirror, got)
+            trust.check(git, wanted)
             state, kept = SAME, []
             if not in_step(git, got):
                 state = CHANGED
                 _mark(home, entry)
                 kept = _move(git, got, wanted)
             _repack(git, report)
-    _keep(home, mirror, got)
+    _keep(home, mirror, got, trust)
     size = max(0, pack_bytes(path) - before)
     outcome = Outcome(mirror.name, mirror.url, state, path, "", len(wanted), size, 0.0, tuple(kept))
     return outcome if entry else replace(outcome, state=NEW, uid=read_description(path).uid)
@@ -268,7 +308,8 @@ def _repack(git: GitRepository, report: Report) -> None:
         report(f"warning: {git.path}: git repack: {done.complaint}")
 
 
-def _keep(home: str, mirror: Mirror, got: Fetched) -> None:
+def _keep(home: str, mirror: Mirror, got: Fetched, trust: Trust) -> None:
     now = time.time()
     state = replace(read_state(home, mirror.url), synced=now, tried=now, error="")
-    write_state(home, replace(state, default=got.default, refs=dict(got.refs)))
+    state = replace(state, default=got.default, refs=dict(got.refs), signed=trust.stamp)
+    write_state(home, state)

@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import asdict, dataclass, field
+from itertools import islice
 
 from ..errors import CmgitError, UsageError
 from ..registry import Entry
@@ -16,11 +17,12 @@ from ..store.objects import ObjectID, verify
 from ..store.quarantine import links
 from ..store.remote import Fetched, advertised
 from ..store.transport import chosen
+from .signed import SHOWN, Policy
+from .signed import problems as unsigned
 from .sources import Mirror
 from .state import State, read_state
-from .sync import in_step, own_refs, registered, wanted_refs
+from .sync import in_step, own_refs, policy_of, registered, wanted_refs
 
-_SHOWN = 5  # refs of one mirror that are told by name
 _UNITS = {"m": 60, "h": 3600, "d": 86400, "w": 604800}
 
 
@@ -58,10 +60,14 @@ def shown_age(seconds: float | None) -> str:
 
 
 def verify_mirror(
-    home: str, mirror: Mirror, max_age: float | None = None, remote: bool = False
+    home: str,
+    mirror: Mirror,
+    max_age: float | None = None,
+    remote: bool = False,
 ) -> Verdict:
     """Look at one mirror: every object hashed and all that refs reach there, the refs those that
-    the source had at the last sync, or with ``remote`` those that it has now. Raises nothing."""
+    the source had at the last sync, or with ``remote`` those that it has now, and signed, what has
+    to be. Raises nothing."""
     state = read_state(home, mirror.url)
     age = time.time() - state.synced if state.synced else None
     refs, objects, problems = 0, 0, []
@@ -71,7 +77,7 @@ def verify_mirror(
             problems.append("it is not there yet: 'cmgit mirror sync' brings it")
         else:
             known = advertised(mirror.source) if remote else Fetched(state.refs, state.default)
-            refs, objects, problems = _look(entry, known, state)
+            refs, objects, problems = _look(entry, known, policy_of(home, mirror))
     except (CmgitError, OSError) as error:
         problems.append(str(error))
     problems += _staleness(state, age, max_age)
@@ -85,7 +91,7 @@ def _staleness(state: State, age: float | None, max_age: float | None) -> Iterat
         yield "it was in step in the future: a clock is wrong"
 
 
-def _look(entry: Entry, known: Fetched, state: State) -> tuple[int, int, list[str]]:
+def _look(entry: Entry, known: Fetched, policy: Policy | None) -> tuple[int, int, list[str]]:
     git = GitRepository.open(entry.path)
     with closing(git):
         refs = own_refs(git)
@@ -95,6 +101,8 @@ def _look(entry: Entry, known: Fetched, state: State) -> tuple[int, int, list[st
         else:
             problems.append("what its source has is not known: 'cmgit mirror sync' asks")
         objects, damage = check_objects(git)
+        if policy and not damage:
+            problems += islice(unsigned(git, refs, policy), SHOWN)
         return len(refs), objects, problems + damage
 
 
@@ -112,8 +120,8 @@ def _differences(git: GitRepository, refs: dict[str, ObjectID], known: Fetched) 
     found = missing + moved + extra
     if not found:
         return [f"HEAD is {git.head().ref}, at the source {known.default}"]
-    rest = len(found) - _SHOWN
-    return found[:_SHOWN] + ([f"and {rest} more refs differ"] if rest > 0 else [])
+    rest = len(found) - SHOWN
+    return found[:SHOWN] + ([f"and {rest} more refs differ"] if rest > 0 else [])
 
 
 def check_objects(git: GitRepository) -> tuple[int, list[str]]:
@@ -130,7 +138,7 @@ def check_objects(git: GitRepository) -> tuple[int, list[str]]:
     if not done.code:
         return count, []
     lines = [line for line in (done.out + done.said).splitlines() if _is_damage(line)]
-    return count, lines[:_SHOWN] or [f"git fsck: {done.complaint}"]
+    return count, lines[:SHOWN] or [f"git fsck: {done.complaint}"]
 
 
 def _is_damage(line: str) -> bool:
@@ -141,7 +149,7 @@ def _check_in_python(git: GitRepository) -> tuple[int, list[str]]:
     todo = list(git.refs().values())
     seen: set[ObjectID] = set()
     problems: list[str] = []
-    while todo and len(problems) < _SHOWN:
+    while todo and len(problems) < SHOWN:
         oid = todo.pop()
         if oid in seen:
             continue

@@ -6,7 +6,8 @@ from pathlib import Path
 
 from cmgit.workspace import Workspace
 from tests.cli import bad, good, run
-from tests.conftest import MakeRepo
+from tests.conftest import MakeRepo, run_git
+from tests.mirror.keys import make_key, needs_ssh, sign_with
 
 
 def test_the_set(workspace: Workspace, tmp_path: Path) -> None:
@@ -47,6 +48,32 @@ def test_sync_status_verify(workspace: Workspace, make_repo: MakeRepo, tmp_path:
     events = run("mirror", "sync", "one", "--json").json
     assert [event["state"] for event in events if event["event"] == "ended"] == ["same"]
     assert "no age" in bad(1, "mirror", "verify", "--max-age=soon")
+
+
+@needs_ssh
+def test_what_has_to_be_signed(workspace: Workspace, make_repo: MakeRepo, tmp_path: Path) -> None:
+    """By its entry, or by an option of verify; exit code 1, and the name of what is not signed."""
+    key, line = make_key(tmp_path, "ann")
+    (tmp_path / "signers").write_text(line)
+    one = make_repo("one", "a")
+    good("mirror", "add", str(one))
+    run("mirror", "sync")
+    unsigned = "one: wrong: refs/heads/main (", "): it is not signed, and a signature is required"
+    found = run("mirror", "verify", f"--signers={tmp_path}/signers")
+    assert (found.code, found.out.startswith(unsigned[0])) == (1, True)
+    assert unsigned[1] in found.out
+    (tmp_path / "list").write_text(str(one))
+    (added,) = good(
+        "mirror", "add", f"--from={tmp_path}/list", f"--signers={tmp_path}/signers", "--json"
+    ).json
+    assert (added["signed"], added["signers"]) == ("tips", f"{tmp_path}/signers")
+    assert unsigned[1] in run("mirror", "sync", "one").err
+    assert "it is not signed" in good("mirror", "status", "one").out
+    sign_with(one, key)
+    run_git(one, "commit", "-q", "--amend", "-m", "signed")
+    assert "one: changed" in run("mirror", "sync", "one").out
+    good("mirror", "verify")
+    assert "'some' cannot be signed" in bad(1, "mirror", "add", "o@x", "--signed=some")
 
 
 def test_words_that_make_no_sense(workspace: Workspace) -> None:

@@ -3,26 +3,17 @@
 from __future__ import annotations
 
 import os
-import shutil
-import subprocess
 from pathlib import Path
 
 import pytest
 
 from cmgit.errors import CmgitError, Damaged, NotFound, Untrusted, UsageError
-from cmgit.mirror.signatures import sign, verify
+from cmgit.mirror.signatures import Signers, sign
 
+from .keys import make_key, needs_ssh
 from .world import World, change_manifest
 
-pytestmark = pytest.mark.skipif(not shutil.which("ssh-keygen"), reason="ssh-keygen is not here")
-
-
-def make_key(directory: Path, name: str) -> tuple[Path, str]:
-    """A key, and its line in a file of allowed signers."""
-    path = directory / name
-    command = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", name, "-f", str(path)]
-    subprocess.run(command, check=True)
-    return path, f"{name}@example.org {path.with_suffix('.pub').read_text()}"
+pytestmark = needs_ssh
 
 
 def test_signed_exports(world: World) -> None:
@@ -85,13 +76,19 @@ def test_a_signature_for_something_else(tmp_path: Path) -> None:
     file.write_text("text")
     sign(str(file), str(key))
     signers.write_text(line)
-    assert verify(b"text", f"{file}.sig", str(signers)) == "ann@example.org"
-    with pytest.raises(Untrusted, match="not right"):
-        verify(b"text", f"{file}.sig", str(signers), namespace="git")
+    signature = Path(f"{file}.sig").read_bytes()
+    with Signers(str(signers)) as allowed:
+        assert allowed.verify(b"text", signature) == "ann@example.org"
+        with pytest.raises(Untrusted, match="not right"):
+            allowed.verify(b"text", signature, namespace="git")
+        with pytest.raises(Untrusted, match="neither of SSH nor of OpenPGP"):
+            allowed.verify(b"text", signature.replace(b"BEGIN SSH", b"BEGIN X"))
+        with pytest.raises(Untrusted, match="what follows its signature"):
+            allowed.verify(b"text", signature + b"more")
     name, rest = line.split(" ", 1)
     signers.write_text(f'{name} valid-before="20200101" {rest}')
-    with pytest.raises(Untrusted):
-        verify(b"text", f"{file}.sig", str(signers))
+    with Signers(str(signers)) as allowed, pytest.raises(Untrusted):
+        allowed.verify(b"text", signature)
 
 
 def test_keys_that_do_not_sign(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import socket
 import subprocess
 import tempfile
@@ -13,6 +14,7 @@ from typing import IO, Any, BinaryIO
 
 from dulwich.client import (
     GitClient,
+    HttpGitClient,
     HTTPUnauthorized,
     LocalGitClient,
     SubprocessGitClient,
@@ -32,6 +34,9 @@ from .objects import ObjectID
 from .quarantine import Quarantine
 from .transport import Fetched, Incoming, Progress, failed, fetched, login_needed, no_repository
 
+_REDIRECTS = 3
+_STATUS = re.compile(r"unexpected http resp (\d+)")
+_ERRNO = re.compile(r"(?:\[Errno -?\d+\] |Error\(\d+, ')([^'\")]+)")
 _MANY = 25  # objects; below, starting git takes longer than what it saves
 
 
@@ -130,6 +135,10 @@ def _client(
         password=password,
         ssh_command=ssh or (None if _has_ssh(config) else git_program.SSH),
     )
+    if isinstance(client, HttpGitClient):  # else urllib3 waits for a silent server four times
+        from urllib3 import Retry
+
+        client.pool_manager.connection_pool_kw["retries"] = Retry(_REDIRECTS, connect=0, read=0)
     before = socket.getdefaulttimeout()
     socket.setdefaulttimeout(git_program.STALLED_SECONDS)
     try:
@@ -182,16 +191,27 @@ def _failing(source: Source, login: Login | None) -> Iterator[None]:
     except UnicodeError:
         raise RemoteError(f"{source.url}: the answer is not that of a Git server") from None
     except TimeoutError:
-        seconds = git_program.STALLED_SECONDS
-        raise failed(source, f"nothing came for {seconds} seconds", login) from None
+        raise failed(source, _said("timed out"), login) from None
     except (GitProtocolError, OSError, ValueError) as error:
-        raise failed(source, str(error) or type(error).__name__, login) from None
+        raise failed(source, _said(str(error) or type(error).__name__), login) from None
     except (KeyError, AssertionError, IndexError) as error:
         raise RemoteError(f"{source.url}: the answer makes no sense: {error!r}") from None
     except Exception as error:
         if type(error).__module__.split(".")[0] in ("urllib3", "dulwich", "zlib"):
-            raise failed(source, str(error) or type(error).__name__, login) from None
+            raise failed(source, _said(str(error) or type(error).__name__), login) from None
         raise
+
+
+def _said(text: str) -> str:
+    """An error of dulwich or urllib3 in words for people."""
+    if "timed out" in text:
+        return f"nothing came for {git_program.STALLED_SECONDS} seconds"
+    if found := _STATUS.search(text):
+        return f"the server answers with HTTP status {found[1]}"
+    if "No host specified" in text or "URL scheme" in text:
+        return "it redirects to what is no server"
+    found = _ERRNO.search(text)
+    return found[1] if found else text
 
 
 # -- what comes -------------------------------------------------------------------------------

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from cmgit.errors import CmgitError
 from cmgit.mirror.manifest import read_export
 from cmgit.workspace import Workspace
 from tests.conftest import run_git
@@ -134,4 +135,44 @@ def test_two_at_once(world: World) -> None:
     assert len([read_export(str(world.disk / name)) for name in os.listdir(world.disk)]) == 2
     words = (world.there.home, "mirror", "import", str(world.disk))
     assert [process.wait() for process in [start(*words), start(*words)]] == [0, 0]
+    check(world, [state_of(world)], whole=True)
+
+
+def fill(disk: Path, left: int) -> None:
+    """Leave so many bytes of a file system."""
+    room = os.statvfs(disk).f_bavail * os.statvfs(disk).f_frsize
+    (disk / "filler").write_bytes(bytes(max(0, room - left)))
+
+
+def test_an_export_to_a_full_disk(world: World, disk: Path) -> None:
+    """It says so, and leaves nothing; with room it is whole."""
+    world.disk = disk / "exports"
+    world.disk.mkdir()
+    fill(disk, 300_000)
+    with pytest.raises(OSError, match=r"No space left|Disk quota"):
+        world.export()
+    assert os.listdir(world.disk) == []
+    (disk / "filler").unlink()
+    world.export()
+    world.take()
+    assert all(world.same(alias) for alias in ("one", "two", "three"))
+
+
+def test_an_import_to_a_full_disk(world: World, disk: Path) -> None:
+    """It says so, and nothing changes; with room it is completed."""
+    world.there = Workspace(str(disk / "there"))
+    first = world.export("one")
+    world.take(first.directory)
+    before = refs(world.arrived("one"))
+    world.commit("one", {"big": random.Random(1).randbytes(300_000).hex()})
+    world.sync("one")
+    second = world.export(since=first.directory)
+    fill(disk, 300_000)
+    with pytest.raises((OSError, CmgitError)) as caught:
+        world.take(second.directory)
+    assert "space" in str(caught.value), caught.value
+    assert refs(world.arrived("one")) == before
+    run_git(world.arrived("one"), "fsck", "--strict")
+    (disk / "filler").unlink()
+    world.take(second.directory)
     check(world, [state_of(world)], whole=True)

@@ -16,7 +16,14 @@ from ..mirror.signed import TIPS, parse_what
 from ..mirror.sources import Mirror, Mirrors, new_mirror, read_list
 from ..mirror.state import read_state
 from ..mirror.sync import FAILED, SAME, Outcome
-from ..mirror.verify import Verdict, parse_age, shown_age, verify_mirror
+from ..mirror.verify import (
+    Verdict,
+    parse_age,
+    shown_age,
+    to_verify,
+    verify_imported,
+    verify_mirror,
+)
 from .app import app, finish
 from .artifacts import Json
 from .complete import complete_mirror
@@ -257,33 +264,40 @@ def verify(
     ] = False,
     json: Json = False,
 ) -> None:
-    """Check that mirrors are there, whole, as their sources were at the last sync, and not empty.
+    """Check that mirrors are there, whole, as their sources were at the last sync, or as the export
+    had them that they were imported from, and not empty.
 
     Every object is hashed again, and signatures are verified where a mirror has to be signed, by
     its entry in mirrors.yaml or by --signed. The exit code is 1 when anything is wrong with any.
     """
     allowed = parse_age(max_age) if max_age else None
-    demanded = demanding(signed, os.path.abspath(os.path.expanduser(signers)) if signers else "")
-    home = open_workspace().home
+    signers = os.path.abspath(os.path.expanduser(signers)) if signers else ""
+    demanded = demanding(signed, signers)
+    workspace = open_workspace()
+    mirrors, imported = to_verify(workspace, names or [])
     bad = 0
-    for item in Mirrors(home).find(names or []):
-        verdict = verify_mirror(home, demanded(item), allowed, remote)
-        bad += bool(verdict.problems)
-        _show_verdict(verdict, json)
+    for item in mirrors:
+        verdict = verify_mirror(workspace.home, demanded(item), allowed, remote)
+        bad += _show_verdict(verdict, json)
+    for entry in imported:
+        verdict = verify_imported(workspace.home, entry, allowed, signed, signers)
+        bad += _show_verdict(verdict, json)
     finish(1 if bad else 0)
 
 
-def _show_verdict(verdict: Verdict, json: bool) -> None:
+def _show_verdict(verdict: Verdict, json: bool) -> bool:
+    """Show it; returns whether something is wrong."""
     if json:
         out.json(verdict.to_dict())
-        return
+        return bool(verdict.problems)
     for problem in verdict.problems:
         out.line(f"{verdict.name}: wrong: {problem}")
     if not verdict.problems:
         out.line(
             f"{verdict.name}: ok, {verdict.refs} refs, {verdict.objects} objects, "
-            f"in step {shown_age(verdict.age)} ago"
+            f"{'exported' if verdict.export else 'in step'} {shown_age(verdict.age)} ago"
         )
+    return bool(verdict.problems)
 
 
 def _show(mirrors: list[Mirror], json: bool) -> None:

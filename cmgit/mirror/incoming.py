@@ -20,7 +20,7 @@ from ..store.git import GitRepository
 from ..store.objects import ObjectID
 from ..store.quarantine import Quarantine
 from ..store.refs import replace_refs
-from .manifest import Held, Part, Stamp
+from .manifest import Held, Part, Stamp, quoted, unquoted
 from .parts import PartReader
 from .signed import Policy, check_signed
 
@@ -121,7 +121,7 @@ def _complete(staged: Staged) -> None:
     """Make a quarantine the repository that it becomes, but for its place."""
     held = staged.held
     staged.quarantine.make_repository(held.refs, held.head, held.url, held.mirror)
-    write_record(staged.quarantine.git, held.uid, staged.sources)
+    write_record(staged.quarantine.git, held, staged.sources)
 
 
 def _refs(git: GitRepository) -> dict[str, ObjectID]:
@@ -271,13 +271,20 @@ def accept(git: GitRepository, staged: Staged, date: str, program: str) -> list[
     kept = replace_refs(git, held.refs, date, prune, staged.reached, program)
     if held.head in held.refs:
         git.point_head(held.head, held.refs[held.head])
-    write_record(git, held.uid, staged.sources)
+    write_record(git, held, staged.sources)
     return kept
 
 
 def read_record(git: GitRepository) -> list[Stamp]:
     """The exports that a repository was imported from."""
     return [Stamp(item["id"], item["created"]) for item in _record(git).get("imports", ())]
+
+
+def recorded_refs(git: GitRepository) -> tuple[dict[str, ObjectID], str]:
+    """The refs that the last import gave to a repository, and the branch that was its head."""
+    record = _record(git)
+    found = {unquoted(name): ObjectID(oid) for name, oid in record.get("refs", {}).items()}
+    return found, str(record.get("head", ""))
 
 
 def recorded_uid(git: GitRepository) -> str:
@@ -294,11 +301,13 @@ def _record(git: GitRepository) -> dict[str, Any]:
         return {}
 
 
-def write_record(git: GitRepository, uid: str, sources: Iterable[Source]) -> None:
-    """Remember what a repository was imported from; with its lock held."""
+def write_record(git: GitRepository, held: Held, sources: Iterable[Source]) -> None:
+    """Remember what a repository was imported from, and as what; with its lock held."""
     stamps = {s.id: s.created for s in read_record(git)}
     stamps |= {s.stamp.id: s.stamp.created for s in sources if s.stamp}
-    value = {"uid": uid, "imports": [{"id": i, "created": c} for i, c in stamps.items()]}
+    refs = {quoted(name.encode("utf-8", "surrogateescape")): oid for name, oid in held.refs.items()}
+    imports = [{"id": i, "created": c} for i, c in stamps.items()]
+    value = {"uid": held.uid, "imports": imports, "refs": refs, "head": held.head}
     os.makedirs(git.private_directory, exist_ok=True)
     path = os.path.join(git.private_directory, RECORD)
     with open(f"{path}.tmp", "wb") as file:  # with the lock held: who was killed left this name

@@ -103,16 +103,17 @@ class Manifest:
 
 def _plain(held: Held) -> dict[str, Any]:
     names = {name.encode("utf-8", "surrogateescape"): oid for name, oid in held.refs.items()}
-    return {**asdict(held), "refs": {_quoted(name): names[name] for name in sorted(names)}}
+    return {**asdict(held), "refs": {quoted(name): names[name] for name in sorted(names)}}
 
 
-def _quoted(name: bytes) -> str:
+def quoted(name: bytes) -> str:
     """A ref as JSON can hold it: bytes that are no UTF-8, and ``%``, become ``%XX``."""
     text = name.replace(b"%", b"%25").decode("utf-8", "surrogateescape")
     return "".join(f"%{ord(c) - 0xDC00:02X}" if "\udc80" <= c <= "\udcff" else c for c in text)
 
 
-def _unquoted(text: str) -> str:
+def unquoted(text: str) -> str:
+    """The ref that :func:`quoted` made this text of; raises ValueError for what it never makes."""
     head, *rest = text.encode("utf-8").split(b"%")
     data = head + b"".join(bytes.fromhex(part[:2].decode()) + part[2:] for part in rest)
     return data.decode("utf-8", "surrogateescape")
@@ -176,7 +177,7 @@ def _held(item: dict[str, Any]) -> Held:
         raise ValueError(f"alias {item['alias']!r}: {problem}")
     if not is_uid(item["uid"]):
         raise ValueError(f"uid {item['uid']!r}")
-    refs = {_unquoted(name): _oid(oid) for name, oid in item["refs"].items()}
+    refs = {unquoted(name): _oid(oid) for name, oid in item["refs"].items()}
     head = str(item["head"])
     for name in [*refs, *filter(None, [head])]:
         if not is_ref(name) or name == HEAD:

@@ -4,23 +4,28 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass, field
+from datetime import datetime, timezone
 from itertools import islice
 
-from ..errors import CmgitError, UsageError
-from ..registry import Entry
+from ..errors import CmgitError, NotFound, UsageError
+from ..names import parse_name
+from ..registry import BARE, Entry
 from ..store import git_program
 from ..store.git import GitRepository
 from ..store.objects import ObjectID, verify
 from ..store.quarantine import links
-from ..store.remote import Fetched, advertised
+from ..store.remote import Fetched, advertised, parse_source
 from ..store.transport import chosen
-from .signed import SHOWN, Policy
+from ..workspace import Workspace
+from .incoming import read_record, recorded_refs, recorded_uid
+from .manifest import Stamp, age_of
+from .signed import SHOWN, TIPS, Policy, parse_what
 from .signed import problems as unsigned
-from .sources import Mirror
-from .state import State, read_state
+from .sources import Mirror, Mirrors
+from .state import read_state
 from .sync import in_step, own_refs, policy_of, registered, wanted_refs
 
 _UNITS = {"m": 60, "h": 3600, "d": 86400, "w": 604800}
@@ -28,15 +33,19 @@ _UNITS = {"m": 60, "h": 3600, "d": 86400, "w": 604800}
 
 @dataclass(frozen=True)
 class Verdict:
-    """What was found out about one mirror; all is well when there are no problems."""
+    """What was found out about one mirror; all is well when there are no problems.
+
+    ``export`` is the last one that it was imported from, if it was.
+    """
 
     name: str
     url: str
     synced: float
-    age: float | None  # seconds since it was in step; None when it never was
+    age: float | None  # seconds since it was in step, or exported; None when it never was
     refs: int = 0
     objects: int = 0
     problems: tuple[str, ...] = field(default=())
+    export: str = ""
 
     def to_dict(self) -> dict[str, object]:
         """For JSON."""
@@ -77,27 +86,92 @@ def verify_mirror(
             problems.append("it is not there yet: 'cmgit mirror sync' brings it")
         else:
             known = advertised(mirror.source) if remote else Fetched(state.refs, state.default)
-            refs, objects, problems = _look(entry, known, policy_of(home, mirror))
+            refs, objects, problems = _look(entry, known, policy_of(home, mirror), "at the source")
     except (CmgitError, OSError) as error:
         problems.append(str(error))
-    problems += _staleness(state, age, max_age)
+    problems += _staleness(age, max_age)
     return Verdict(mirror.name, mirror.url, state.synced, age, refs, objects, tuple(problems))
 
 
-def _staleness(state: State, age: float | None, max_age: float | None) -> Iterator[str]:
+def verify_imported(
+    home: str, entry: Entry, max_age: float | None = None, signed: str = "", signers: str = ""
+) -> Verdict:
+    """The same of a repository that was imported: its refs are to be those of the last export.
+
+    What is ``signed`` by whom is looked at where one of them is given. Raises nothing.
+    """
+    problems: list[str] = []
+    refs, objects, last = 0, 0, Stamp("", "")
+    try:
+        with closing(GitRepository.open(entry.path)) as git:
+            last = max(read_record(git), key=lambda stamp: stamp.created, default=last)
+            known = Fetched(*recorded_refs(git))
+        source = parse_source(entry.url or entry.path)
+        what = parse_what(signed or TIPS) if signed or signers else ""
+        mirror = Mirror(entry.url, entry.alias, False, what, signers, source=source)
+        policy = policy_of(home, mirror)
+        refs, objects, problems = _look(entry, known, policy, "in the manifest")
+    except (CmgitError, OSError) as error:
+        problems.append(str(error))
+    now = datetime.now(timezone.utc)
+    age = age_of(last, now) if last.id else None
+    problems += _staleness(age, max_age)
+    made = now.timestamp() - age if age is not None else 0.0
+    return Verdict(
+        entry.alias, entry.url, made, age, refs, objects, tuple(problems), export=last.id
+    )
+
+
+def to_verify(workspace: Workspace, words: Sequence[str]) -> tuple[list[Mirror], list[Entry]]:
+    """The mirrors, and the repositories that were imported and are none, that words fit; without
+    words all mirrors, be they imported or not. Raises NotFound for a word that fits nothing."""
+    mirrors = Mirrors(workspace.home)
+    known = {mirror.url for mirror in mirrors.items}
+    others = [e for e in workspace.registry.entries if e.kind == BARE and e.url not in known]
+    found: list[Mirror] = [] if words else mirrors.items
+    for word in words:
+        try:
+            found += mirrors.find([word])
+        except NotFound:
+            if not any(_is_chosen(entry, [word]) for entry in others):
+                raise
+    imported = [entry for entry in others if _is_chosen(entry, words)]
+    return [mirror for mirror in mirrors.items if mirror in found], imported
+
+
+def _is_chosen(entry: Entry, words: Sequence[str]) -> bool:
+    if words and not any(_fits(entry, word) for word in words):
+        return False
+    try:
+        with closing(GitRepository.open(entry.path)) as git:
+            return bool(recorded_uid(git)) and (bool(words) or git.is_mirror)
+    except CmgitError:
+        return False
+
+
+def _fits(entry: Entry, word: str) -> bool:
+    try:
+        return word == entry.url or parse_name(word).accepts(entry.alias, entry.uid)
+    except UsageError:
+        return False
+
+
+def _staleness(age: float | None, max_age: float | None) -> Iterator[str]:
     if max_age is not None and age is not None and age > max_age:
         yield f"it is stale: in step {shown_age(age)} ago, allowed are {shown_age(max_age)}"
     if max_age is not None and age is not None and age < -60:
         yield "it was in step in the future: a clock is wrong"
 
 
-def _look(entry: Entry, known: Fetched, policy: Policy | None) -> tuple[int, int, list[str]]:
+def _look(
+    entry: Entry, known: Fetched, policy: Policy | None, where: str
+) -> tuple[int, int, list[str]]:
     git = GitRepository.open(entry.path)
     with closing(git):
         refs = own_refs(git)
         problems = [] if refs else ["it is empty: there are no refs"]
         if known.refs:
-            problems += _differences(git, refs, known)
+            problems += _differences(git, refs, known, where)
         else:
             problems.append("what its source has is not known: 'cmgit mirror sync' asks")
         objects, damage = check_objects(git)
@@ -106,20 +180,22 @@ def _look(entry: Entry, known: Fetched, policy: Policy | None) -> tuple[int, int
         return len(refs), objects, problems + damage
 
 
-def _differences(git: GitRepository, refs: dict[str, ObjectID], known: Fetched) -> list[str]:
+def _differences(
+    git: GitRepository, refs: dict[str, ObjectID], known: Fetched, where: str
+) -> list[str]:
     wanted = wanted_refs(known)
     if in_step(git, known):
         return []
     missing = [f"ref {name} is missing" for name in sorted(wanted.keys() - refs.keys())]
-    extra = [f"ref {name} is not at the source" for name in sorted(refs.keys() - wanted.keys())]
+    extra = [f"ref {name} is not {where}" for name in sorted(refs.keys() - wanted.keys())]
     moved = [
-        f"ref {name} is {refs[name][:12]}, at the source {wanted[name][:12]}"
+        f"ref {name} is {refs[name][:12]}, {where} {wanted[name][:12]}"
         for name in sorted(refs.keys() & wanted.keys())
         if refs[name] != wanted[name]
     ]
     found = missing + moved + extra
     if not found:
-        return [f"HEAD is {git.head().ref}, at the source {known.default}"]
+        return [f"HEAD is {git.head().ref}, {where} {known.default}"]
     rest = len(found) - SHOWN
     return found[:SHOWN] + ([f"and {rest} more refs differ"] if rest > 0 else [])
 

@@ -43,6 +43,10 @@ def test_across_the_gap(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(good("find", "script").lines) == 2
     assert good("mirror", "import", str(world.disk)).lines[0].endswith(": already here")
     assert world.same("one")
+    assert [line.split(",")[0] for line in good("mirror", "verify").lines] == ["one: ok", "two: ok"]
+    assert ", exported " in good("mirror", "verify", "one", "--max-age=1h").out
+    run_git(world.arrived("two"), "update-ref", "refs/heads/x", "refs/heads/main")
+    assert "two: wrong: ref refs/heads/x is not in the manifest" in run("mirror", "verify").out
 
 
 def test_a_bundle(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

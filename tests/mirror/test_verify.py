@@ -7,14 +7,22 @@ from pathlib import Path
 
 import pytest
 
-from cmgit.errors import UsageError
+from cmgit.errors import NotFound, UsageError
 from cmgit.mirror.sources import Mirrors
 from cmgit.mirror.state import read_state, write_state
-from cmgit.mirror.verify import Verdict, parse_age, shown_age, verify_mirror
+from cmgit.mirror.verify import (
+    Verdict,
+    parse_age,
+    shown_age,
+    to_verify,
+    verify_imported,
+    verify_mirror,
+)
 from cmgit.workspace import Workspace
 from tests.conftest import run_git
 
 from .origins import Origins, bare, mirror, synced
+from .world import World
 
 
 @pytest.fixture(params=["", "dulwich"])
@@ -130,3 +138,52 @@ def test_what_is_no_age() -> None:
     for text in ("", "7", "d", "-1d", "1y"):
         with pytest.raises(UsageError):
             parse_age(text)
+
+
+# -- what was imported ------------------------------------------------------------------------
+
+
+def imported(world: World, max_age: float | None = None, **options: str) -> Verdict:
+    """What is found out about the one repository that was imported."""
+    _, (entry,) = to_verify(world.there, [])
+    return verify_imported(world.there.home, entry, max_age, **options)
+
+
+def test_an_import_is_what_its_manifest_said(world: World) -> None:
+    """Refs that are missing, that moved, or are too many; its age is that of the export."""
+    world.add("one")
+    run_git(world.work("one"), "branch", "side", "HEAD~1")
+    world.sync("one")
+    world.take(world.export().directory)
+    found = imported(world, max_age=3600)
+    assert (found.problems, found.refs, found.objects > 5) == ((), 2, True)
+    assert len(found.export) == 8
+    assert found.age is not None
+    assert "it is stale" in " ".join(imported(world, max_age=-1).problems)
+    place = world.arrived("one")
+    run_git(place, "update-ref", "-d", "refs/heads/side")
+    run_git(place, "update-ref", "refs/heads/more", "refs/heads/main")
+    assert imported(world).problems == (
+        "ref refs/heads/side is missing", "ref refs/heads/more is not in the manifest")  # fmt: skip
+    next(place.glob("objects/pack/*.idx")).unlink()
+    next(place.glob("objects/pack/*.pack")).unlink()
+    assert len(imported(world).problems) > 2
+
+
+def test_what_there_is_to_verify(workspace: Workspace, world: World, tmp_path: Path) -> None:
+    """Mirrors and imports by name; what was imported and is no mirror when it is asked for."""
+    world.add("one")
+    world.add("two", 2)
+    run_git(world.bare("two"), "config", "remote.origin.mirror", "false")
+    world.take(world.export().directory)
+    assert [entry.alias for entry in to_verify(world.there, [])[1]] == ["one"]
+    assert [entry.alias for entry in to_verify(world.there, ["t*"])[1]] == ["two"]
+    mirror(world.there, "https://example.org/one")
+    assert [len(found) for found in to_verify(world.there, ["one", "*"])] == [1, 1]
+    with pytest.raises(NotFound, match="no mirror 'three'"):
+        to_verify(world.there, ["three"])
+    signers = tmp_path / "signers"
+    signers.write_text("")
+    (entry,) = to_verify(world.there, ["two"])[1]
+    found = verify_imported(world.there.home, entry, signers=str(signers))
+    assert "it is not signed" in found.problems[0]

@@ -24,10 +24,12 @@ from ..mirror.verify import (
     verify_imported,
     verify_mirror,
 )
+from ..store.transport import Received
 from .app import app, finish
 from .artifacts import Json
 from .complete import complete_mirror
-from .output import open_workspace, out
+from .output import WARNING, open_workspace, out
+from .progress import Rows
 
 mirror = typer.Typer(
     name="mirror",
@@ -154,29 +156,36 @@ def sync(
 
 
 class Board:
-    """What is shown of a sync: a line for each mirror that ended, and on a terminal what is left."""
+    """What is shown of a sync: a line for each mirror that ended, and on a terminal one for each
+    that is under way, and what is left."""
 
     def __init__(self, total: int, json: bool) -> None:
         self._total = total
         self._json = json
         self._begun = time.monotonic()
+        self._rows = Rows()
         self._ended = 0
         self._bytes = 0
         self.failed: list[Outcome] = []
 
     def tell(self, name: str, line: str) -> None:
         """Show what is going on with one mirror."""
+        size = line.size if isinstance(line, Received) else 0
         if self._json:
-            out.json({"event": "progress", "name": name, "text": line})
-        else:
-            out.report(f"{self._ended}/{self._total} {name}: {line}{self._left()}")
+            counted = {"bytes": size} if size else {}
+            self._rows.data({"event": "progress", "name": name, "text": line, **counted})
+            return
+        if line.startswith(WARNING):
+            self._rows.note(line)
+        self._rows.show(name, size, text="" if size else line)
+        self._rows.show("", self._bytes, text=f"{self._ended}/{self._total}{self._left()}")
 
     def _left(self) -> str:
         spent = time.monotonic() - self._begun
         if self._ended < 3 or spent < 3:
             return ""
         left = spent / self._ended * max(0, self._total - self._ended)
-        return f" ({shown_size(self._bytes / spent)}/s, {shown_age(left)} left)"
+        return f", {shown_size(self._bytes / spent)}/s, {shown_age(left)} left"
 
     def ended(self, outcome: Outcome) -> None:
         """Show how it went with one mirror."""
@@ -185,11 +194,11 @@ class Board:
         self._bytes += outcome.bytes
         if outcome.state == FAILED:
             self.failed.append(outcome)
+        self._rows.end(outcome.name)
         if self._json:
-            out.json({"event": "ended", **outcome.to_dict()})
+            self._rows.data({"event": "ended", **outcome.to_dict()})
         elif outcome.state != FAILED:
-            out.line(outcome_line(outcome))
-        self.tell(outcome.name, outcome.state)
+            self._rows.line(outcome_line(outcome))
 
     def close(self) -> None:
         """Show what failed, and what came in all."""

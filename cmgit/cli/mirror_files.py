@@ -19,6 +19,7 @@ from .artifacts import Json
 from .complete import complete_repo
 from .mirror import mirror
 from .output import open_workspace, out
+from .progress import Rows
 
 _UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
 _UNITS |= {"KI": 2**10, "MI": 2**20, "GI": 2**30, "TI": 2**40}
@@ -35,15 +36,22 @@ def _size(text: str) -> int:
 
 
 def _tell(json: bool, quiet: tuple[str, ...] = ()) -> Tell:
-    """What shows the steps: JSON on stdout, or a line each, on stderr for what is wrong."""
+    """What shows the steps: JSON on stdout, or a line each, on stderr for what is wrong; on a
+    terminal what is under way too."""
+
+    rows = Rows()
 
     def tell(step: Step) -> None:
         if json:
-            out.json(asdict(step))
-        elif step.state in _BAD:
-            out.note(f"cmgit: {step}")
-        elif step.state not in quiet:
-            out.line(str(step))
+            rows.data({"event": "ended" if step.ended else "progress", **asdict(step)})
+        elif not step.ended:
+            rows.show(step.repository, step.bytes, step.total, step.state)
+        else:
+            rows.end(step.repository)
+            if step.state in _BAD:
+                rows.note(f"cmgit: {step}")
+            elif step.state not in quiet:
+                rows.line(str(step))
 
     return tell
 
@@ -80,7 +88,14 @@ def export(
     done = exports.export(open_workspace(), to, names or (), since, options, _tell(json))
     failed = len(done.manifest.failed)
     if json:
-        out.json({"export": done.directory, "id": done.manifest.stamp.id, "failed": failed})
+        out.json(
+            {
+                "event": "done",
+                "export": done.directory,
+                "id": done.manifest.stamp.id,
+                "failed": failed,
+            }
+        )
     else:
         out.line(done.directory)
     finish(1 if failed else 0)

@@ -94,7 +94,7 @@ class Output:
         """Say something to the person on stderr."""
         self.quiet()
         with contextlib.suppress(OSError, ValueError):
-            print(_safe(text), file=sys.stderr)
+            print(printable(text), file=sys.stderr)
 
     def report(self, text: str) -> None:
         """Take a report of the workspace: a warning is printed, progress shown on a terminal."""
@@ -118,18 +118,28 @@ class Output:
             self.note(f"  hint: {error.hint}")
 
     def _show(self, text: str) -> None:
-        if self._status is None:
+        from rich.status import Status
+        from rich.text import Text
+
+        shown = Text(printable(text))  # it may be what a server says
+        if not isinstance(self._status, Status):
             from rich.console import Console
 
-            self._status = Console(stderr=True).status(text)
-            self._status.start()
-        self._status.update(text)
+            self.live(Console(stderr=True).status(shown))
+        self._status.update(shown)
+
+    def live(self, display: Any) -> None:
+        """Show a display of rich on the terminal, until something is written."""
+        if self._status is not display:
+            self.quiet()
+            self._status = display
+            display.start()
 
     def quiet(self) -> None:
         """Take the progress off the terminal."""
-        if self._status is not None:
-            self._status.stop()
-            self._status = None
+        status, self._status = self._status, None
+        if status is not None:
+            status.stop()
 
 
 def _encode(value: Any, options: int) -> bytes:
@@ -148,8 +158,8 @@ def _plain(value: Any) -> Any:
     raise TypeError
 
 
-def _safe(text: str) -> str:
-    """Without control characters that could play tricks on a terminal, on one line."""
+def printable(text: str) -> str:
+    """A text without control characters that could play tricks on a terminal, on one line."""
     shown = "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
     encoding = getattr(sys.stderr, "encoding", None) or "utf-8"
     return shown.encode(encoding, "backslashreplace").decode(encoding)

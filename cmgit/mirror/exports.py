@@ -39,7 +39,8 @@ from .manifest import (
 )
 from .parts import PartWriter
 from .signatures import sign
-from .steps import JOBS, Step, Tell, in_parallel, silent
+from .steps import EXPORTING, JOBS, Meter, Step, Tell, in_parallel, silent
+from .sync import pack_bytes
 
 _TEMPORARY = ".cmgit-export-"
 _TRIES = 5  # to make a bundle while somebody moves the refs
@@ -80,7 +81,7 @@ def export(
     os.makedirs(to, exist_ok=True)
     with _temporary(to, stamp.id) as directory:
         os.mkdir(os.path.join(directory, BUNDLES))
-        work = partial(_export_one, earlier, directory, options)
+        work = partial(_export_one, earlier, directory, options, tell)
         results = in_parallel(entries, work, options.jobs, tell)
         held = tuple(result for result in results if isinstance(result, Held))
         failed = tuple(result for result in results if isinstance(result, Failed))
@@ -128,12 +129,14 @@ def read_since(path: str) -> Manifest:
 
 
 def _export_one(
-    earlier: Manifest | None, directory: str, options: Options, entry: Entry
+    earlier: Manifest | None, directory: str, options: Options, tell: Tell, entry: Entry
 ) -> tuple[Held | Failed, Step]:
     before = earlier.find(entry.uid) if earlier else None
     try:
         with closing(GitRepository.open(entry.path)) as git:
-            held = _bundle(git, entry, before, directory, options)
+            total = 0 if before else pack_bytes(entry.path)
+            meter = Meter(tell, entry.alias, EXPORTING, total)
+            held = _bundle(git, entry, before, directory, options, meter)
     except (CmgitError, OSError) as error:
         if isinstance(error, OSError) and error.errno in _DISK:
             raise
@@ -145,7 +148,12 @@ def _export_one(
 
 
 def _bundle(
-    git: GitRepository, entry: Entry, before: Held | None, directory: str, options: Options
+    git: GitRepository,
+    entry: Entry,
+    before: Held | None,
+    directory: str,
+    options: Options,
+    meter: Meter,
 ) -> Held:
     config = git.local_config()
     check_whole(git, config)
@@ -156,7 +164,8 @@ def _bundle(
         held = Held(
             entry.alias, entry.uid, entry.url, entry.branch, head.ref or "", refs, mirror
         )  # fmt: skip
-        writer = PartWriter(directory, f"{BUNDLES}/{entry.alias}.bundle", options.split)
+        name = f"{BUNDLES}/{entry.alias}.bundle"
+        writer = PartWriter(directory, name, options.split, meter.add)
         try:
             wanted = {**({HEAD: head.commit} if head.commit else {}), **refs}
             if not write_bundle(git, wanted, known, writer.write, options.program):

@@ -37,7 +37,7 @@ from .manifest import (
 from .signatures import Signers, check_outside
 from .signed import Policy
 from .sources import SIGNERS, Mirrors
-from .steps import JOBS, Step, Tell, in_parallel, silent
+from .steps import CHECKING, JOBS, Meter, Step, Tell, in_parallel, silent
 
 _KEY = "import"  # of the lock, and of the directory, which 'cmgit check' sweeps by it
 _DAY = 86400
@@ -240,7 +240,10 @@ def _stage_all(
         try:
             if item.entry is None:
                 _check_free(_entry(workspace, item.held), taken.get(same_word(alias)))
-            staged = stage(item, os.path.join(root, f"{number}.git"), options.program)
+            total = sum(source.held.size for source in item.sources)
+            meter = Meter(tell, alias, CHECKING, total)
+            place = os.path.join(root, f"{number}.git")
+            staged = stage(item, place, options.program, meter.add)
         except CmgitError as error:
             return error, Step(alias, "refused", problem=str(error))
         state = "checked" if staged.sources else "already here"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from typing import Any, BinaryIO, cast
@@ -26,6 +26,7 @@ from .signed import Policy, check_signed
 
 RECORD = "imports.json"  # in cmgit's directory of the Git directory
 _BUFFER = 1 << 18
+Count = Callable[[int], None]
 
 
 @dataclass(frozen=True)
@@ -80,8 +81,8 @@ class Staged:
         return sum(source.held.size for source in self.sources)
 
 
-def stage(incoming: Incoming, path: str, program: str) -> Staged:
-    """Take all of a repository into a quarantine at a path, and check it.
+def stage(incoming: Incoming, path: str, program: str, tell: Count) -> Staged:
+    """Take all of a repository into a quarantine at a path, and check it; tells of the bytes.
 
     Raises NotFound for what is missing, Damaged, Untrusted for what is stale.
     """
@@ -93,13 +94,15 @@ def stage(incoming: Incoming, path: str, program: str) -> Staged:
         )
     target = GitRepository.open(entry.path) if entry else None
     try:
-        return _stage(incoming, path, target, program)
+        return _stage(incoming, path, target, program, tell)
     finally:
         if target is not None:
             target.close()
 
 
-def _stage(incoming: Incoming, path: str, target: GitRepository | None, program: str) -> Staged:
+def _stage(
+    incoming: Incoming, path: str, target: GitRepository | None, program: str, tell: Count
+) -> Staged:
     staged = Staged(incoming.held, incoming.entry)
     todo = _todo(incoming.sources, read_record(target) if target else [])
     if not todo:
@@ -109,7 +112,7 @@ def _stage(incoming: Incoming, path: str, target: GitRepository | None, program:
         for source in todo:
             if not source.held.refs and source.stamp:
                 raise Damaged("it is empty: the manifest has no refs for it")
-            tips = _take(staged, source, tips, program)
+            tips = _take(staged, source, tips, program, tell)
         if incoming.policy:
             check_signed(staged.quarantine.git, staged.held.refs, incoming.policy)
         if target is None:
@@ -147,7 +150,7 @@ def _todo(sources: Iterable[Source], record: Sequence[Stamp]) -> list[Source]:
 
 
 def _take(
-    staged: Staged, source: Source, tips: dict[str, ObjectID], program: str
+    staged: Staged, source: Source, tips: dict[str, ObjectID], program: str, tell: Count
 ) -> dict[str, ObjectID]:
     """Take in one source; returns the refs as they are after it."""
     if source.stamp is None:
@@ -157,7 +160,7 @@ def _take(
         refs = {**tips, **source.held.refs}
     else:
         if source.held.parts:
-            _take_parts(staged, source, tips, program)
+            _take_parts(staged, source, tips, program, tell)
         refs = source.held.refs
     git = staged.quarantine.git
     for name, oid in refs.items():
@@ -168,8 +171,10 @@ def _take(
     return refs
 
 
-def _take_parts(staged: Staged, source: Source, tips: dict[str, ObjectID], program: str) -> None:
-    parts = PartReader(source.place, source.held.parts)
+def _take_parts(
+    staged: Staged, source: Source, tips: dict[str, ObjectID], program: str, tell: Count
+) -> None:
+    parts = PartReader(source.place, source.held.parts, tell)
     with closing(io.BufferedReader(parts, _BUFFER)) as stream:
         try:
             _take_bundle(staged, source, cast(BinaryIO, stream), tips, program)

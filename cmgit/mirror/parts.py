@@ -5,18 +5,25 @@ from __future__ import annotations
 import hashlib
 import io
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from ..errors import Damaged, NotFound
 from .manifest import Part
 
 
+def _nobody(count: int) -> None:
+    """Tell nobody how many bytes went by."""
+
+
 class PartWriter:
     """Writes ``NAME``; what is longer than ``limit`` becomes ``NAME.000``, ``NAME.001`` and so on,
     which ``cat`` puts together again."""
 
-    def __init__(self, directory: str, name: str, limit: int = 0) -> None:
+    def __init__(
+        self, directory: str, name: str, limit: int = 0, tell: Callable[[int], None] = _nobody
+    ) -> None:
+        self._tell = tell
         self._directory = directory
         self._name = name
         self._limit = limit
@@ -29,13 +36,15 @@ class PartWriter:
         self._size, self._hash = 0, hashlib.sha256()
 
     def write(self, data: bytes) -> None:
-        """Append to the stream."""
+        """Append to the stream, and tell how much."""
+        size = len(data)
         while self._limit and self._size + len(data) > self._limit:
             room = self._limit - self._size
             self._append(data[:room])
             data = data[room:]
             self._next()
         self._append(data)
+        self._tell(size)
 
     def _append(self, data: bytes) -> None:
         self._file.write(data)
@@ -77,7 +86,10 @@ class PartReader(io.RawIOBase):
     Raises NotFound for a part that is missing and Damaged for one of another size, at once.
     """
 
-    def __init__(self, directory: str, parts: Sequence[Part]) -> None:
+    def __init__(
+        self, directory: str, parts: Sequence[Part], tell: Callable[[int], None] = _nobody
+    ) -> None:
+        self._tell = tell
         self._todo = [(os.path.join(directory, *part.file.split("/")), part) for part in parts]
         for path, part in self._todo:
             _check_size(path, part.size)
@@ -96,6 +108,7 @@ class PartReader(io.RawIOBase):
             count: int = self._file.readinto(buffer)
             if count:
                 self._hash.update(memoryview(buffer)[:count])
+                self._tell(count)
                 return count
             self._end()
         return 0

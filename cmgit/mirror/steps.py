@@ -3,27 +3,38 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 T = TypeVar("T")
 R = TypeVar("R")
 
+EXPORTING, CHECKING = "exporting", "checking"
+UNDER_WAY = (EXPORTING, CHECKING)
+_TOLD_SECONDS = 0.25
 JOBS = min(8, 2 * (os.cpu_count() or 1))
 
 
 @dataclass(frozen=True)
 class Step:
     """What happened to one repository: its name, a state, how many objects and bytes, and what is
-    wrong or worth knowing."""
+    wrong or worth knowing. While it is under way, ``bytes`` are those up to now, of about
+    ``total`` (0: of who knows how many)."""
 
     repository: str
     state: str
     objects: int = 0
     bytes: int = 0
     problem: str = ""
+    total: int = 0
+
+    @property
+    def ended(self) -> bool:
+        """Whether that was all."""
+        return self.state not in UNDER_WAY
 
     def __str__(self) -> str:
         counted = f": {self.objects} objects, {size(self.bytes)}" if self.bytes else ""
@@ -35,6 +46,22 @@ Tell = Callable[[Step], None]
 
 def silent(step: Step) -> None:
     """Tell nobody."""
+
+
+class Meter:
+    """Tells how many bytes of a repository are done, a few times a second."""
+
+    def __init__(self, tell: Tell, repository: str, state: str, total: int) -> None:
+        self._tell = tell
+        self._step = Step(repository, state, total=total)
+        self._told = time.monotonic()
+
+    def add(self, count: int) -> None:
+        """Count so many more."""
+        self._step = replace(self._step, bytes=self._step.bytes + count)
+        if time.monotonic() - self._told > _TOLD_SECONDS:
+            self._told = time.monotonic()
+            self._tell(self._step)
 
 
 def size(count: int) -> str:

@@ -7,6 +7,7 @@ import re
 import socket
 import subprocess
 import tempfile
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from threading import Thread
@@ -32,8 +33,18 @@ from .address import Source
 from .login import Login
 from .objects import ObjectID
 from .quarantine import Quarantine
-from .transport import Fetched, Incoming, Progress, failed, fetched, login_needed, no_repository
+from .transport import (
+    Fetched,
+    Incoming,
+    Progress,
+    Received,
+    failed,
+    fetched,
+    login_needed,
+    no_repository,
+)
 
+_TOLD_SECONDS = 0.25  # between two words on what has come
 _REDIRECTS = 3
 _STATUS = re.compile(r"unexpected http resp (\d+)")
 _ERRNO = re.compile(r"(?:\[Errno -?\d+\] |Error\(\d+, ')([^'\")]+)")
@@ -77,7 +88,8 @@ class DulwichTransport:
 
         def report(line: bytes) -> None:
             if progress is not None:
-                progress(line.decode("utf-8", "replace").strip())
+                for text in line.decode("utf-8", "replace").strip().splitlines()[-1:]:
+                    progress(text)
 
         inlet = (_Spool if incoming.shallow else _Inlet)(incoming, self._program, progress)
         with inlet:
@@ -225,6 +237,7 @@ class _Inlet:
         self._program = program
         self._progress = progress
         self._received = 0
+        self._told = time.monotonic()
         self._file: BinaryIO | None = None
         self._thread: Thread | None = None
         self._error: BaseException | None = None
@@ -241,9 +254,10 @@ class _Inlet:
         return self._file.write(data)
 
     def _tell(self, size: int) -> None:
-        before, self._received = self._received, self._received + size
-        if self._progress is not None and self._received >> 20 > before >> 20:
-            self._progress(f"received {self._received >> 20} MiB")
+        self._received += size
+        if self._progress is not None and time.monotonic() - self._told > _TOLD_SECONDS:
+            self._told = time.monotonic()
+            self._progress(Received(self._received))
 
     def _take(self, quarantine: Quarantine, stream: BinaryIO) -> None:
         try:

@@ -32,6 +32,21 @@ from .quarantine import Quarantine
 Progress = Callable[[str], None]
 
 
+class Received(str):
+    """A line of progress that says how many bytes have come: ``size``."""
+
+    size: int
+
+    def __new__(cls, size: int) -> Received:
+        """The line for so many bytes."""
+        line = super().__new__(cls, f"received {size / (1 << 20):.1f} MiB")
+        line.size = size
+        return line
+
+    def __getnewargs__(self) -> tuple[int]:  # type: ignore[override]
+        return (self.size,)
+
+
 @dataclass(frozen=True)
 class Fetched:
     """What the other side has: its refs by full name (``HEAD`` too), and its default branch."""

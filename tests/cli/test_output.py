@@ -12,7 +12,7 @@ from pathlib import Path
 import orjson
 import pytest
 
-from cmgit.cli.output import Output, _safe
+from cmgit.cli.output import Output, printable
 from cmgit.workspace import Workspace
 from tests.cli import SCRIPT, bad, good, run, spawn
 from tests.cli.test_help import ALL
@@ -135,7 +135,7 @@ def test_full_disk(script: str) -> None:
 
 def test_control_characters_are_shown() -> None:
     """What goes to stderr is one line that cannot play tricks on a terminal."""
-    assert _safe("a\x1b[31mb\nc\u202ed") == "a\\x1b[31mb\\nc\\u202ed"
+    assert printable("a\x1b[31mb\nc\u202ed") == "a\\x1b[31mb\\nc\\u202ed"
     assert "\x1b" not in bad(1, "find", "script", "\x1b[31m")
 
 

@@ -178,16 +178,28 @@ def _write_by_dulwich(
     wants = {oid.encode("ascii") for oid in refs.values()}
     finder = MissingObjectFinder(store, [oid.encode("ascii") for oid in have], wants)  # type: ignore[misc,arg-type]
     commits = {oid for oid, _, kind, _ in finder.objects_to_send if kind == Commit.type_num}
-    before = {p for oid in commits for p in store[oid].parents} - commits  # type: ignore[attr-defined]
+    parents = {oid: store[oid].parents for oid in commits}  # type: ignore[attr-defined]
+    before = {p for oids in parents.values() for p in oids} - commits
     found = list(finder)
     new = {oid for oid, _ in found}
     sent = {name: oid for name, oid in refs.items() if oid.encode("ascii") in new}
     if not sent:
         return False
     write(_header(sent, [oid.decode("ascii") for oid in before]))
-    records = generate_unpacked_objects(store, found, other_haves=finder.get_remote_has())
+    there = finder.get_remote_has()
+    if have:
+        from .deltas import packed
+
+        family = {_text(oid): [_text(p) for p in oids] for oid, oids in parents.items()}
+        records = packed(git, {_text(oid) for oid, _ in found}, there, family)
+    else:
+        records = generate_unpacked_objects(store, found, other_haves=there)
     write_pack_data(write, records, num_records=len(found), object_format=store.object_format)  # type: ignore[arg-type]
     return True
+
+
+def _text(raw: bytes) -> ObjectID:
+    return ObjectID(raw.decode("ascii"))
 
 
 def _header(refs: Mapping[str, ObjectID], before: Iterable[str]) -> bytes:

@@ -6,11 +6,13 @@ Moving and copying them is in :mod:`.transfer`.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from contextlib import closing
 from dataclasses import dataclass, field
 
 from .artifact import Artifact
 from .change import Change, File
 from .errors import UsageError
+from .large import limit_of, marked
 from .meta.files import chosen_files
 from .meta.merge import merge
 from .meta.parse import IDENTITY_KEYS, Identity, Meta, parse_meta
@@ -53,8 +55,16 @@ def add(
     """
     kind = workspace.automation(automation)
     place = target(workspace, artifact)
-    new = New(place.name, meta or {}, split_tags(tags), read_source(source) if source else {})
+    files = _taken_in(workspace, place.entry, source) if source else {}
+    new = New(place.name, meta or {}, split_tags(tags), files)
     return add_many(workspace, place.entry, kind, [new], yaml)[0]
+
+
+def _taken_in(workspace: Workspace, entry: Entry, source: str) -> dict[str, File]:
+    repository = workspace.repository(entry)
+    with closing(repository.git):
+        limit = limit_of(repository)
+    return marked(read_source(source, limit, workspace.large.objects))
 
 
 def add_many(
@@ -75,6 +85,9 @@ def add_many(
                 name = check_alias(meta["alias"] or meta["uid"])
                 check_free(repository, taken, directory, name)
                 taken[same_word(name)] = name
+                workspace.large.supply(
+                    repository, filter(None, (f.large for f in new.files.values()))
+                )
                 _put(change, f"{directory}/{name}", new, meta, yaml)
                 places[f"{directory}/{name}"] = meta["uid"]
     return found_at(workspace, entry, places)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
 from .errors import Busy, GitError, RefMoved
+from .lfs.pointer import ATTRIBUTES, Pointer
 from .store import journal
 from .store.journal import RefUpdate
 from .store.objects import FILE, ObjectStore, TreeEntry
@@ -19,10 +20,11 @@ _REPLAYS = 20
 
 
 class File(NamedTuple):
-    """The content of a file and its mode in Git."""
+    """The content of a file and its mode in Git; of a large one the content is its pointer."""
 
     data: bytes
     mode: int = FILE
+    large: Pointer | None = None
 
 
 class Change:
@@ -53,15 +55,15 @@ class Change:
 
     def put(self, path: str, files: Mapping[str, File], last: tuple[str, ...] = ()) -> None:
         """Create a directory with files; those named in ``last`` appear when all others are."""
-        for name in sorted(files, key=lambda name: (name in last, name)):
-            self.write(f"{path}/{name}", *files[name])
+        for name in sorted(files, key=lambda name: (name in last, name != ATTRIBUTES, name)):
+            self.write(f"{path}/{name}", files[name].data, files[name].mode)
 
     def graft(
         self, path: str, content: Mapping[str, TreeEntry], store: ObjectStore, last: tuple[str, ...]
     ) -> None:
         """Create a directory out of blobs that a store (maybe another's) has."""
         objects = self.repository.git.objects
-        for name in sorted(content, key=lambda name: (name in last, name)):
+        for name in sorted(content, key=lambda name: (name in last, name != ATTRIBUTES, name)):
             entry = content[name]
             if entry.oid not in objects:
                 objects.put(*store.read(entry.oid))

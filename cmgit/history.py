@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
+from io import BytesIO
+from typing import BinaryIO
 
 from .artifact import Artifact
 from .errors import MetaError, NotFound, UsageError
@@ -16,6 +18,7 @@ from .index.inherit import inherit
 from .index.lookup import Index
 from .index.manifest import Manifest, Repositories, RepositoryState
 from .index.writer import order, write_segments
+from .lfs.pointer import parse_pointer
 from .meta.files import chosen_files
 from .names import ANY, Name
 from .registry import Entry
@@ -264,6 +267,13 @@ def cat(workspace: Workspace, artifact: Artifact, file: str, at: str = "") -> by
 
     Raises NotFound.
     """
+    with open_file(workspace, artifact, file, at) as stream:
+        return stream.read()
+
+
+def open_file(workspace: Workspace, artifact: Artifact, file: str, at: str = "") -> BinaryIO:
+    """The same, to be read piece by piece: a large file need not fit into memory. Its content is
+    fetched, if it is not here."""
     repository = workspace.repository(workspace.entry(artifact))
     commit = ObjectID(artifact.commit) if at else None
     if not file:
@@ -272,4 +282,8 @@ def cat(workspace: Workspace, artifact: Artifact, file: str, at: str = "") -> by
     parts = file.split("/")
     if any(part in ("", ".", "..", ".git") for part in parts):
         raise UsageError(f"{file!r} is not a path inside an artifact")
-    return repository.read_file(f"{artifact.path}/{file}", commit)
+    data = repository.read_file(f"{artifact.path}/{file}", commit)
+    pointer = parse_pointer(data)
+    if pointer is None:
+        return BytesIO(data)
+    return workspace.large.provide(repository, [pointer]).read(pointer)

@@ -82,6 +82,7 @@ def restore(workspace: Workspace, automation: str, artifact: str, at: str = "") 
         with repository.change(title) as change:
             if repository.exists(path):  # deleted on the disk, and that was not committed
                 change.remove(path)
+            workspace.large.carry(repository, repository, content)
             change.graft(path, content, repository.git.objects, chosen_files(content))
     repo = Name(last.entry.alias, last.entry.uid)
     return workspace.find(Query(artifact=Name("", record["uid"]), repo=repo))[0]

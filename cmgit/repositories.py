@@ -23,6 +23,7 @@ from .names import Name, check_alias, new_uid, parse_name
 from .registry import BARE, LOCAL, WORKING, Entry
 from .repository import DESCRIPTION_FILES, Description, Repository, is_described
 from .store import status
+from .store.checkout import pointers_of
 from .store.git import DEFAULT_BRANCH, PRIVATE_DIRECTORY, GitRepository
 from .store.locks import process_lock
 from .store.mirrored import default_mirror, find_in
@@ -358,7 +359,7 @@ def checkout(workspace: Workspace, name: str, directory: str) -> Entry:
             raise UsageError(f"{name} is a working repository already: {repository.git.path}")
         temporary = f"{directory}.cmgit-{os.getpid()}.tmp"
         try:
-            _clone(repository, temporary)
+            _clone(workspace, repository, temporary)
             if os.path.isdir(directory):
                 os.rmdir(directory)
             os.rename(temporary, directory)
@@ -374,7 +375,7 @@ def checkout(workspace: Workspace, name: str, directory: str) -> Entry:
     return changed
 
 
-def _clone(repository: Repository, directory: str) -> None:
+def _clone(workspace: Workspace, repository: Repository, directory: str) -> None:
     os.makedirs(directory)
     git_directory = os.path.join(directory, ".git")
 
@@ -389,6 +390,9 @@ def _clone(repository: Repository, directory: str) -> None:
     config.write_to_path()
     plain.close()
     git = GitRepository.open(directory)
+    pointers = set(pointers_of(git.objects, repository.tree()).values())
+    workspace.large.provide(repository, sorted(pointers))
+    workspace.large.supply(Repository(git), pointers)
     populate(WorkTree(git))
     git.close()
 

@@ -33,6 +33,7 @@ class Description(NamedTuple):
     prefix: str = ""
     desc: str = ""
     url: str = ""
+    large_files: str = ""  # from how many bytes on a file is large, see :mod:`.large`
 
 
 class Repository:
@@ -240,7 +241,14 @@ def _describe(name: str, data: bytes, where: str) -> Description:
     prefix = str(meta.get("prefix") or "").strip("/")
     if any(part in ("", ".", "..", ".git") for part in prefix.split("/")) and prefix:
         raise MetaError(f"{where}:1: prefix {prefix!r} is not a directory inside the repository")
-    return Description(str(meta.get("alias") or ""), uid, prefix, str(meta.get("desc") or ""))
+    large = meta.get("large_files")
+    return Description(
+        str(meta.get("alias") or ""),
+        uid,
+        prefix,
+        str(meta.get("desc") or ""),
+        large_files="" if large is None else str(large),
+    )
 
 
 def _mlc_description(data: bytes) -> Description | None:

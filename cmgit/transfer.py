@@ -53,7 +53,7 @@ def _move_across(
         try:
             with old.change(message) as leave:
                 with new.change(f"mv {artifact.name} from {source.alias}") as arrive:
-                    _graft(arrive, old, artifact, path, {"alias": alias})
+                    _graft(workspace, arrive, old, artifact, path, {"alias": alias})
                     arrival = Place(to.number, path, arrive.tree(path))
                     move = Move(artifact.uid, place, arrival, message)
                     begin(workspace.home, move, new)
@@ -79,12 +79,20 @@ def _refuse_left_behind(repository: Repository, artifact: Artifact) -> None:
             )
 
 
-def _graft(change: Change, source: Repository, artifact: Artifact, path: str, values: Meta) -> None:
+def _graft(
+    workspace: Workspace,
+    change: Change,
+    source: Repository,
+    artifact: Artifact,
+    path: str,
+    values: Meta,
+) -> None:
     """Put the files of an artifact to a path, maybe from another repository, which need not be
     locked: its meta is read last, so that nothing else can have taken the artifact's place."""
     commit = None if source.working else source.git.head().commit
     content = source.content(artifact.path, commit)
     files, _ = read_meta(source, artifact, commit)
+    workspace.large.carry(source, change.repository, content)
     change.graft(path, content, source.git.objects, chosen_files(files)[-1:])
     set_values(change, path, files, values)
 
@@ -106,5 +114,5 @@ def copy(
             values: Meta = {"alias": alias, "uid": uid}
             if tags:
                 values["tags"] = list(dict.fromkeys([*artifact.tags, *split_tags(tags)]))
-            _graft(change, origin, artifact, path, values)
+            _graft(workspace, change, origin, artifact, path, values)
     return found_at(workspace, place.entry, {path: uid})[0]

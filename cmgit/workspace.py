@@ -17,6 +17,7 @@ import errno
 import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from typing import Any
 
 from .artifact import Artifact
@@ -25,6 +26,7 @@ from .finding import Finder, as_query
 from .home import default_home
 from .index.lookup import PENDING
 from .index.manifest import DIRECTORY
+from .large import LargeFiles
 from .meta.files import chosen_files
 from .meta.merge import parse_base, resolve
 from .meta.parse import Meta, parse_meta
@@ -57,6 +59,7 @@ class Workspace(Finder):
         self, home: str | None = None, report: Callable[[str], None] = _silent, jobs: int = 1
     ) -> None:
         super().__init__(os.path.abspath(home) if home else default_home(os.environ), report, jobs)
+        self.large = LargeFiles(self.home, report)
         try:
             self._create()
         except OSError as error:
@@ -256,7 +259,12 @@ class Workspace(Finder):
             found = lookup(repository.git.objects, repository.tree(), artifact.path)
             tree = found.oid if found else ""
         try:
-            return checkout(repository.git.objects, tree, os.path.join(self.home, "trees"))
+            return checkout(
+                repository.git.objects,
+                tree,
+                os.path.join(self.home, "trees"),
+                partial(self.large.provide, repository),
+            )
         except OSError as error:
             if error.errno in (errno.EACCES, errno.EROFS, errno.EPERM):
                 raise CmgitError(

@@ -16,8 +16,8 @@ from tests.conftest import artifact_files, write_files
 
 PACKAGE = Path(cmgit.__file__).parent
 LAYERS = [
-    "errors home", "names", "query", "meta", "grammar index jobs", "store", "artifact repository change scan",
-    "registry", "moves observe metafiles sources", "refresh", "suggest text", "finding", "workspace", "targets",
+    "errors home", "names", "query", "meta", "grammar index jobs", "lfs store", "artifact repository change scan",
+    "registry", "moves observe metafiles sources large", "refresh", "suggest text", "finding", "workspace", "targets",
     "adopt artifacts transfer repositories mirror serve", "check history", "removed", "actions", "cli", "__main__",
 ]  # fmt: skip
 SHORTHANDS = {("workspace", above) for above in ("artifacts", "history", "repositories")}

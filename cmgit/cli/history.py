@@ -104,7 +104,8 @@ def cat(
         answer("cat", {**given, "artifacts": [file] if file else []})
     workspace = open_workspace()
     found = actions.select_one(workspace, given)
-    out.data(history.cat(workspace, found, file, at))
+    with history.open_file(workspace, found, file, at) as stream:
+        out.stream(stream)
 
 
 def _file_words(words: list[str]) -> tuple[str, str, str]:

@@ -7,7 +7,7 @@ import json
 import os
 import sys
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from typing import Any, BinaryIO
 
 import orjson
 
@@ -20,6 +20,7 @@ from .short.text import bold
 WARNING = "warning: "
 _WARNINGS_SHOWN = 10
 INTERRUPTED = 130
+_PIECE = 1 << 20
 
 
 class Output:
@@ -45,6 +46,11 @@ class Output:
             if isinstance(error, BrokenPipeError):
                 raise SystemExit(BROKEN_PIPE) from None
             raise CmgitError(f"stdout: {error.strerror}") from None
+
+    def stream(self, stream: BinaryIO) -> None:
+        """Write all of a stream to stdout."""
+        while piece := stream.read(_PIECE):
+            self.data(piece)
 
     def line(self, text: str) -> None:
         """Write one line to stdout."""

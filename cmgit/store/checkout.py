@@ -9,11 +9,24 @@ from __future__ import annotations
 import os
 import shutil
 import stat
+from collections.abc import Callable, Mapping
 from pathlib import PurePosixPath
 
 from ..errors import Damaged
+from ..lfs.objects import Objects, digest
+from ..lfs.pointer import Pointer, parse_pointer
 from .locks import process_lock
-from .objects import EXECUTABLE, LINK, SUBMODULE, ObjectID, ObjectStore, object_id
+from .objects import (
+    EXECUTABLE,
+    FILE,
+    LINK,
+    SUBMODULE,
+    ObjectID,
+    ObjectStore,
+    TreeEntry,
+    object_id,
+    read_blob,
+)
 from .trees import walk
 
 _IGNORED_BY_MACOS = dict.fromkeys(
@@ -21,7 +34,13 @@ _IGNORED_BY_MACOS = dict.fromkeys(
 )
 
 
-def checkout(store: ObjectStore, tree: ObjectID | str, directory: str) -> str:
+Provide = Callable[[list[Pointer]], Objects]
+"""Brings the contents of large files; returns where they are."""
+
+
+def checkout(
+    store: ObjectStore, tree: ObjectID | str, directory: str, provide: Provide | None = None
+) -> str:
     """Return the directory that holds a tree's files, made now if it is not there.
 
     However many processes ask, it is made once. Raises Damaged when an object is missing or does
@@ -37,7 +56,7 @@ def checkout(store: ObjectStore, tree: ObjectID | str, directory: str) -> str:
         remove_checkout(temporary)  # a killed process left it: nobody else has the lock
         try:
             os.makedirs(temporary)
-            write_files(store, tree, temporary, read_only=True)
+            write_files(store, tree, temporary, True, provide)
             os.rename(temporary, final)
         except BaseException:
             remove_checkout(temporary)
@@ -46,9 +65,15 @@ def checkout(store: ObjectStore, tree: ObjectID | str, directory: str) -> str:
 
 
 def write_files(
-    store: ObjectStore, tree: ObjectID | str, directory: str, read_only: bool = False
+    store: ObjectStore,
+    tree: ObjectID | str,
+    directory: str,
+    read_only: bool = False,
+    provide: Provide | None = None,
 ) -> list[str]:
     """Write the files of a tree below a directory; returns the paths written.
+
+    With ``provide`` the contents of large files are put in the place of their pointers.
 
     A link that leads out of the directory is written as a file that holds its target, as Git does
     where links are not supported; submodules are left out. Every object is hashed again.
@@ -56,6 +81,7 @@ def write_files(
     if ObjectID(tree) not in store:
         raise Damaged(f"object {tree} is missing", "run 'cmgit check' and pull again")
     written, root = [], os.path.abspath(directory)
+    large: dict[str, tuple[Pointer, int]] = {}
     verify_object(store, ObjectID(tree))
     for path, entry in walk(store, tree):
         check_tree_path(path)
@@ -64,11 +90,42 @@ def write_files(
         if entry.mode == SUBMODULE:
             continue
         data = verify_object(store, entry.oid)
-        write_blob(target, data, entry.mode, contained_link(path, data))
+        pointer = parse_pointer(data) if provide and entry.mode != LINK else None
+        if pointer is not None:
+            large[target] = pointer, entry.mode
+        else:
+            write_blob(target, data, entry.mode, contained_link(path, data))
         written.append(path)
+    if provide is not None and large:
+        _write_all_large(large, provide)
     if read_only:
         _make_read_only(root)
     return written
+
+
+def _write_all_large(large: Mapping[str, tuple[Pointer, int]], provide: Provide) -> None:
+    objects = provide(sorted({pointer for pointer, _ in large.values()}))
+    for target, (pointer, mode) in large.items():
+        write_large(objects, pointer, target, mode)
+
+
+def pointers_of(store: ObjectStore, tree: ObjectID | str) -> dict[str, Pointer]:
+    """The large files of a tree, by path."""
+    found = {}
+    for path, entry in walk(store, tree):
+        if entry.mode in (FILE, EXECUTABLE):
+            pointer = parse_pointer(read_blob(store, entry.oid))
+            if pointer is not None:
+                found[path] = pointer
+    return found
+
+
+def write_large(large: Objects, pointer: Pointer, target: str, mode: int) -> None:
+    """Write one new file with the content of a large one, hashed again; raises Damaged."""
+    with open(target, "xb") as file:
+        large.copy(pointer, file)
+    if mode == EXECUTABLE:
+        os.chmod(target, 0o777 & ~_umask())
 
 
 def verify_object(store: ObjectStore, oid: ObjectID) -> bytes:
@@ -147,17 +204,23 @@ def changed_files(store: ObjectStore, tree: ObjectID | str, directory: str) -> l
             continue
         target = os.path.join(directory, *path.split("/"))
         try:
-            if os.path.islink(target):
-                data = os.fsencode(os.readlink(target))
-            else:
-                with open(target, "rb") as file:
-                    data = file.read()
+            same = _is_same(store, entry, target)
         except OSError:
-            wrong.append(path)
-            continue
-        if object_id("blob", data) != entry.oid:
+            same = False
+        if not same:
             wrong.append(path)
     return wrong + sorted(_files_below(directory) - known)
+
+
+def _is_same(store: ObjectStore, entry: TreeEntry, target: str) -> bool:
+    """Whether a file or link is what a tree says, or the large file that the pointer there means."""
+    if os.path.islink(target):
+        return object_id("blob", os.fsencode(os.readlink(target))) == entry.oid
+    pointer = parse_pointer(read_blob(store, entry.oid))
+    with open(target, "rb") as file:
+        if pointer is not None:
+            return digest(file) == pointer
+        return object_id("blob", file.read()) == entry.oid
 
 
 def _files_below(directory: str) -> set[str]:

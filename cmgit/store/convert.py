@@ -24,12 +24,15 @@ from dulwich.config import get_xdg_config_home_path
 from dulwich.filters import FilterDriver, FilterError, FilterRegistry
 
 from ..errors import GitError, Unsupported
+from ..lfs.objects import Objects
 from .git import GitRepository
+from .large import large_directory
 from .objects import ObjectID, object_id, read_blob
 
 Attributes = Mapping[bytes, AttributeValue]
 Rules = list[tuple[Pattern, Attributes]]
 
+_LFS = b"lfs"
 _MACRO = b"[attr]"
 _BINARY: Attributes = {b"binary": True, b"diff": False, b"merge": False, b"text": False}
 _ID = re.compile(rb"\$Id(?::([^$\n]*))?\$")
@@ -43,6 +46,7 @@ class Converter:
 
     def __init__(self, git: GitRepository, indexed: Callable[[str], ObjectID | None]) -> None:
         self._git = git
+        self._large = Objects(large_directory(git))
         self._indexed = indexed
         self._config = git.config()
         self._macros: dict[bytes, Attributes] = {b"binary": _BINARY}
@@ -62,6 +66,8 @@ class Converter:
         driver = self._driver(found)
         if driver is not None:
             data = self._run(driver.clean, path, data)
+        elif found.get(b"filter") == _LFS:
+            data = self._large.clean_bytes(data)
         data = self._lf(path, data, self._action(found))
         return _ID.sub(b"$Id$", data) if found.get(b"ident") is True else data
 
@@ -76,6 +82,10 @@ class Converter:
             name = path.encode("utf-8", "surrogateescape")
             data = self._run(lambda d: driver.smudge(d, name), path, data)
         return data
+
+    def is_large(self, path: str) -> bool:
+        """Whether Git LFS keeps the content of a path: cmgit does what its filter would do."""
+        return self.attributes(path).get(b"filter") == _LFS
 
     def is_filtered(self, path: str) -> bool:
         """Whether a filter of the user's is applied to a path: a program, which may fail."""
@@ -180,7 +190,7 @@ class Converter:
 
     def _driver(self, found: Attributes) -> FilterDriver | None:
         name = found.get(b"filter")
-        if not isinstance(name, bytes):
+        if not isinstance(name, bytes) or name == _LFS:
             return None
         known = [section for section in self._config.sections() if section == (b"filter", name)]
         return self._filters.get_driver(name.decode("utf-8", "replace")) if known else None

@@ -18,7 +18,8 @@ from collections.abc import Iterable
 from dulwich.index import IndexEntry
 
 from ..errors import GitError
-from .checkout import check_tree_path, contained_link, verify_object, write_blob
+from ..lfs.pointer import parse_pointer
+from .checkout import check_tree_path, contained_link, verify_object, write_blob, write_large
 from .gitindex import ASSUME_VALID, Index, encode_index, entry_of, nanoseconds, same_stat
 from .locks import GitLock
 from .objects import LINK, SUBMODULE, ObjectID, TreeEntry, read_blob
@@ -64,8 +65,13 @@ def try_filters(worktree: WorkTree, operations: Iterable[Operation]) -> None:
 def room_for(worktree: WorkTree, operations: Iterable[Operation]) -> int:
     """The bytes on the disk that the operations may take."""
     written = [str(operation[2]) for operation in operations if operation[0] == "write"]
-    sizes = (len(read_blob(worktree.git.objects, oid)) for oid in written)
+    sizes = (_size(read_blob(worktree.git.objects, oid)) for oid in written)
     return sum(map(blocks, sizes)) + blocks(worktree.index.size)
+
+
+def _size(data: bytes) -> int:
+    pointer = parse_pointer(data)
+    return pointer.size if pointer else len(data)
 
 
 def carry_out(worktree: WorkTree, operations: Iterable[Operation], entries: Index) -> None:
@@ -116,7 +122,8 @@ def populate(worktree: WorkTree) -> None:
 def _write(worktree: WorkTree, path: str, oid: ObjectID, mode: int) -> IndexEntry:
     target = worktree.absolute(path)
     data = read_blob(worktree.git.objects, oid)
-    if mode != LINK:
+    large = worktree.large_file(path, data) if mode != LINK else None
+    if mode != LINK and large is None:
         data = worktree.checked_out(path, data)
     directory, name = os.path.split(target)
     os.makedirs(directory, exist_ok=True)
@@ -125,7 +132,10 @@ def _write(worktree: WorkTree, path: str, oid: ObjectID, mode: int) -> IndexEntr
     if os.path.lexists(temporary):
         os.unlink(temporary)
     try:
-        write_blob(temporary, data, mode, mode != LINK or contained_link(path, data))
+        if large is not None:
+            write_large(worktree.large, large, temporary, mode)
+        else:
+            write_blob(temporary, data, mode, mode != LINK or contained_link(path, data))
         written = os.lstat(temporary)
         os.replace(temporary, target)
     except BaseException:

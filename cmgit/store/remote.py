@@ -32,7 +32,7 @@ from .transport import (
 from .trees import edit
 
 __all__ = [
-    "REMOTE_REFS", "Fetched", "Source", "advertised", "clone", "fetch", "package_directory", "parse_source",
+    "REMOTE_REFS", "Fetched", "Source", "advertised", "clone", "fetch", "logged_in", "package_directory", "parse_source",
     "receive", "snapshot",
 ]  # fmt: skip
 
@@ -46,7 +46,7 @@ T = TypeVar("T")
 def advertised(source: Source) -> Fetched:
     """What the other side has now. Raises RemoteError, without any secret in the message."""
     transport, program = chosen()
-    return _logged_in(source, program, partial(transport.advertised, source))
+    return logged_in(source, program, partial(transport.advertised, source))
 
 
 def fetch(
@@ -115,7 +115,7 @@ def _bring(incoming: Incoming, source: Source, progress: Progress | None) -> Fet
         refuse_unsupported(source.path, partial=True)
     transport, program = chosen()
     try:
-        got = _logged_in(
+        got = logged_in(
             source, program, lambda login: transport.fetch(source, incoming, login, progress)
         )
         _check(incoming, got, program)
@@ -125,8 +125,9 @@ def _bring(incoming: Incoming, source: Source, progress: Progress | None) -> Fet
     return got
 
 
-def _logged_in(source: Source, program: str, call: Callable[[Login | None], T]) -> T:
-    """Call with the login that is given; when that is not enough, with the one that Git keeps."""
+def logged_in(source: Source, program: str, call: Callable[[Login | None], T]) -> T:
+    """Call with the login that is given in an address or the environment; when that is not enough,
+    with the one that Git keeps."""
     check_online(source)
     login = given_login(source)
     try:

@@ -20,9 +20,12 @@ from dulwich.ignore import (
 from dulwich.index import ConflictedIndexEntry
 
 from ..errors import CmgitError
+from ..lfs.objects import Objects
+from ..lfs.pointer import Pointer, parse_pointer
 from .convert import Converter
 from .git import GitRepository
 from .gitindex import GitIndex
+from .large import large_directory
 from .objects import EXECUTABLE, FILE, LINK, ObjectID, TreeEntry
 from .trees import walk
 
@@ -35,6 +38,7 @@ class WorkTree:
         self.root = git.path
         self.index = GitIndex(git.git_directory)
         self.file_mode = bool(git.config().get_boolean((b"core",), b"filemode", True))
+        self.large = Objects(large_directory(git))
         self._conversions: Converter | None = None
         self._read: dict[str, tuple[os.stat_result, ObjectID]] = {}
 
@@ -71,8 +75,12 @@ class WorkTree:
             entry = self.put_file(path, os.fsencode(os.readlink(target)), LINK)
         elif stat.S_ISREG(found.st_mode):
             executable = self.file_mode and found.st_mode & 0o100
-            with open(target, "rb") as file:
-                entry = self.put_file(path, file.read(), EXECUTABLE if executable else FILE)
+            mode = EXECUTABLE if executable else FILE
+            if self._converter().is_large(path):
+                entry = TreeEntry(mode, self.git.objects.put("blob", self.large.clean(target)))
+            else:
+                with open(target, "rb") as file:
+                    entry = self.put_file(path, file.read(), mode)
         else:
             return None
         self._read[path] = found, entry.oid
@@ -97,6 +105,14 @@ class WorkTree:
     def checked_out(self, path: str, data: bytes) -> bytes:
         """The content that a file has for the data of its blob (line ends, filters)."""
         return self._converter().smudge(path, data)
+
+    def large_file(self, path: str, data: bytes) -> Pointer | None:
+        """The pointer that the data of a blob is, where Git LFS would put its content in its place
+        and that is here."""
+        pointer = parse_pointer(data)
+        if pointer is None or pointer not in self.large or not self._converter().is_large(path):
+            return None
+        return pointer
 
     def is_filtered(self, path: str) -> bool:
         """Whether a filter of the user's is applied to a path."""

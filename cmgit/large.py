@@ -1,0 +1,121 @@
+"""Large files of repositories: which are large, and bringing their contents to where they are needed.
+
+The home keeps them all (``lfs/`` in it, see ``cmgit/lfs/README.md``). A working repository has
+those of its own where Git LFS looks for them, too: the same files, by a hard link.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
+
+from .change import File
+from .errors import CmgitError, MetaError, NotFound
+from .lfs.objects import Objects
+from .lfs.pointer import ATTRIBUTES, Pointer, mark
+from .repository import Repository
+from .store.large import CONFIG, large_directory, large_url, pointers_among
+from .store.objects import EXECUTABLE, FILE, TreeEntry
+
+DIRECTORY = "lfs"
+DEFAULT = "10MiB"
+_UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
+_SIZE = re.compile(r"(\d+)\s*(?:([kmgt]?)i?b?)", re.IGNORECASE)
+
+
+def limit_of(repository: Repository) -> int | None:
+    """How many bytes a file that is added may have before it counts as large, as ``large_files`` in
+    the ``cmr.yaml`` says: ``10MiB``, ``500k``, ``never`` (then None). Raises MetaError."""
+    text = repository.description().large_files or DEFAULT
+    if text.lower() in ("never", "false"):
+        return None
+    found = _SIZE.fullmatch(text.strip())
+    if not found:
+        raise MetaError(
+            f"{repository.alias}/cmr.yaml: large_files {text!r} is no size",
+            "write 10MiB, 500k, 2g, or never",
+        )
+    return int(found[1]) * _UNITS[found[2].lower()]
+
+
+def marked(files: Mapping[str, File]) -> dict[str, File]:
+    """The files of an artifact, with a ``.gitattributes`` that says which of them Git LFS keeps."""
+    large = [name for name, file in files.items() if file.large]
+    if not large:
+        return dict(files)
+    old = files.get(ATTRIBUTES, File(b""))
+    return {**files, ATTRIBUTES: old._replace(data=mark(old.data, large))}
+
+
+class LargeFiles:
+    """The contents of large files that a home keeps."""
+
+    def __init__(self, home: str, report: Callable[[str], None]) -> None:
+        self.objects = Objects(os.path.join(home, DIRECTORY))
+        self._report = report
+
+    def provide(self, repository: Repository, pointers: Iterable[Pointer]) -> Objects:
+        """Bring contents into the home, from the repository itself or from where it was pulled.
+
+        Raises NotFound, naming what is missing and where it was looked for, and RemoteError.
+        """
+        lacking = self._local(repository, pointers)
+        if lacking:
+            self._fetch(repository, lacking)
+        return self.objects
+
+    def _local(self, repository: Repository, pointers: Iterable[Pointer]) -> list[Pointer]:
+        """Take over what the repository has itself; returns what is still lacking."""
+        own = Objects(large_directory(repository.git))
+        lacking = []
+        for pointer in pointers:
+            if pointer not in self.objects and pointer in own:
+                self.objects.link(pointer, own)
+            elif pointer not in self.objects:
+                lacking.append(pointer)
+        return lacking
+
+    def _fetch(self, repository: Repository, pointers: list[Pointer]) -> None:
+        from .lfs.remote import remote_at
+
+        url = large_url(repository.git, _lfsconfig(repository))
+        if not url:
+            raise NotFound(
+                f"the large file {pointers[0].oid} of {repository.alias} is not in this home, and "
+                "nothing says where it comes from",
+                "git config cmgit.lfsurl URL, in the repository",
+            )
+        size = sum(pointer.size for pointer in pointers)
+        self._report(f"fetching {len(pointers)} large files ({size >> 20} MiB)")
+        remote_at(url).fetch(pointers, self.objects)
+
+    def supply(self, repository: Repository, pointers: Iterable[Pointer]) -> None:
+        """Put contents that the home has where Git LFS looks for those of a working repository."""
+        if repository.worktree is not None:
+            for pointer in pointers:
+                if pointer in self.objects:
+                    repository.worktree.large.link(pointer, self.objects)
+
+    def carry(
+        self, source: Repository, target: Repository, content: Mapping[str, TreeEntry]
+    ) -> None:
+        """Make the large files among what is copied from one repository to another known there.
+
+        What cannot be had now stays a pointer; a warning says so.
+        """
+        blobs = [entry.oid for entry in content.values() if entry.mode in (FILE, EXECUTABLE)]
+        pointers = pointers_among(source.git, blobs)
+        if pointers:
+            try:
+                self.provide(source, sorted(pointers))
+            except CmgitError as error:
+                self._report(f"warning: {error}")
+            self.supply(target, pointers)
+
+
+def _lfsconfig(repository: Repository) -> bytes:
+    with suppress(CmgitError):
+        return repository.read_file(CONFIG)
+    return b""

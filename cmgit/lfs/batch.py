@@ -1,0 +1,206 @@
+"""The API of Git LFS: its batch requests, and the transfer that it calls basic.
+
+A request names up to a hundred contents; the answer says from which URL each comes, and what to
+send along. Limitations: no locks, no other transfers, no ``ssh`` for the login (a server that Git
+reaches by ssh is asked by https).
+"""
+
+from __future__ import annotations
+
+import re
+from base64 import b64encode
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import partial
+from typing import Any
+from urllib.parse import urlsplit
+
+import orjson
+from urllib3 import BaseHTTPResponse, Retry
+from urllib3.exceptions import HTTPError, LocationValueError
+
+from ..errors import RemoteError
+from ..store.address import Source, parse_source
+from ..store.git_program import find_git
+from ..store.large import http_pool
+from ..store.login import Login
+from ..store.remote import logged_in
+from ..store.transport import Interrupted, login_needed
+from .objects import CHUNK, Objects, Opened
+from .pointer import Pointer
+from .remote import missing
+
+_TYPE = "application/vnd.git-lfs+json"
+_MANY = 100
+_MOST = 16 << 20  # bytes of an answer
+_RANGE = re.compile(r"bytes (\d+)-")
+_RETRIES = Retry(total=3, redirect=5, backoff_factor=0.5, status=0)
+
+
+class Server:
+    """A server that speaks the API of Git LFS; see :class:`.remote.Remote`."""
+
+    def __init__(self, url: str) -> None:
+        self._source: Source = parse_source(url)
+        self._pool = http_pool(self._source.url)
+
+    def fetch(self, pointers: Sequence[Pointer], objects: Objects) -> None:
+        """See Remote."""
+        for pointer, actions in self._batch("download", pointers):
+            if "download" not in actions:
+                raise missing(pointer, self._source.url)
+            action = self._checked(actions["download"])
+            objects.receive(pointer, partial(self._open, pointer, action))
+
+    def send(self, pointers: Sequence[Pointer], objects: Objects) -> int:
+        """See Remote."""
+        sent = 0
+        for pointer, actions in self._batch("upload", pointers):
+            if "upload" in actions:
+                self._upload(pointer, self._checked(actions["upload"]), objects)
+                sent += 1
+            if "verify" in actions:
+                self._verify(pointer, self._checked(actions["verify"]))
+        return sent
+
+    # -- asking ---------------------------------------------------------------------------------
+
+    def _batch(
+        self, operation: str, pointers: Sequence[Pointer]
+    ) -> Iterator[tuple[Pointer, dict[str, Any]]]:
+        """What the server says of each content: the actions."""
+        for at in range(0, len(pointers), _MANY):
+            some = pointers[at : at + _MANY]
+            body = orjson.dumps({
+                "operation": operation, "transfers": ["basic"], "hash_algo": "sha256",
+                "objects": [{"oid": pointer.oid, "size": pointer.size} for pointer in some],
+            })  # fmt: skip
+            answer = logged_in(self._source, find_git(), partial(self._ask, body))
+            told = {item.get("oid"): item for item in _items(answer)}
+            for pointer in some:
+                item = told.get(pointer.oid) or {}
+                self._refuse_error(pointer, item.get("error"))
+                actions = item.get("actions") or {}
+                yield pointer, actions if isinstance(actions, dict) else {}
+
+    def _refuse_error(self, pointer: Pointer, error: Any) -> None:
+        if isinstance(error, dict):
+            if error.get("code") in (404, 410):
+                raise missing(pointer, self._source.url)
+            raise RemoteError(f"{self._source.url}: {pointer.oid}: {_line(error.get('message'))}")
+
+    def _ask(self, body: bytes, login: Login | None) -> Any:
+        headers = {"Accept": _TYPE, "Content-Type": _TYPE}
+        if login is not None:
+            secret = b64encode(f"{login.username}:{login.password}".encode()).decode("ascii")
+            headers["Authorization"] = f"Basic {secret}"
+        url = f"{self._source.url.rstrip('/')}/objects/batch"
+        with self._request("POST", url, headers, body) as response:
+            if response.status in (401, 403):
+                raise login_needed(self._source)
+            self._refuse_status(response, "objects/batch")
+            data = response.read(_MOST + 1)
+            if len(data) > _MOST:
+                raise RemoteError(f"{self._source.url}: the answer is too long")
+        try:
+            return orjson.loads(data)
+        except ValueError:
+            raise RemoteError(f"{self._source.url}: the answer is not that of Git LFS") from None
+
+    # -- contents -------------------------------------------------------------------------------
+
+    def _open(self, pointer: Pointer, action: Mapping[str, Any], start: int) -> Opened:
+        headers = {"Accept-Encoding": "identity", **action["header"]}
+        if start:
+            headers["Range"] = f"bytes={start}-"
+        return self._pieces(pointer, action["href"], headers, start)
+
+    def _pieces(self, pointer: Pointer, url: str, headers: Mapping[str, str], start: int) -> Opened:
+        stack = self._request("GET", url, headers)
+        response = stack.__enter__()
+        if response.status == 416 and start:  # what is here is of no use there
+            stack.__exit__(None, None, None)
+            whole = {name: value for name, value in headers.items() if name != "Range"}
+            return self._pieces(pointer, url, whole, 0)
+        if response.status in (404, 410):
+            raise missing(pointer, self._source.url)
+        self._refuse_status(response, pointer.oid)
+        found = _RANGE.match(response.headers.get("Content-Range", ""))
+        begins = int(found[1]) if response.status == 206 and found else 0
+        return begins, self._streamed(response, stack)
+
+    def _streamed(self, response: BaseHTTPResponse, stack: Any) -> Iterator[bytes]:
+        with self._failing():
+            try:
+                yield from response.stream(CHUNK, decode_content=False)
+            finally:
+                stack.__exit__(None, None, None)
+
+    def _upload(self, pointer: Pointer, action: Mapping[str, Any], objects: Objects) -> None:
+        headers = {
+            "Content-Type": "application/octet-stream",
+            **action["header"],
+            "Content-Length": str(pointer.size),
+        }
+        with (
+            objects.read(pointer) as file,
+            self._request("PUT", action["href"], headers, file) as response,
+        ):
+            self._refuse_status(response, pointer.oid)
+
+    def _verify(self, pointer: Pointer, action: Mapping[str, Any]) -> None:
+        body = orjson.dumps({"oid": pointer.oid, "size": pointer.size})
+        headers = {"Accept": _TYPE, "Content-Type": _TYPE, **action["header"]}
+        with self._request("POST", action["href"], headers, body) as response:
+            self._refuse_status(response, pointer.oid)
+
+    def _checked(self, action: Any) -> dict[str, Any]:
+        """The URL and headers of an action; raises RemoteError for what cannot be followed."""
+        href = str(action.get("href") or "") if isinstance(action, dict) else ""
+        scheme, mine = urlsplit(href).scheme, urlsplit(self._source.url).scheme
+        if scheme not in ("https", mine):
+            raise RemoteError(f"{self._source.url}: names a URL that is not followed ({scheme}:)")
+        header = action.get("header") or {}
+        return {"href": href, "header": {str(k): str(v) for k, v in dict(header).items()}}
+
+    @contextmanager
+    def _request(
+        self, method: str, url: str, headers: Mapping[str, str], body: Any = None
+    ) -> Iterator[BaseHTTPResponse]:
+        with self._failing():
+            response = self._pool.request(
+                method, url, headers=headers, body=body, preload_content=False, retries=_RETRIES
+            )  # fmt: skip
+        try:
+            yield response
+        finally:
+            response.release_conn()
+            response.close()
+
+    @contextmanager
+    def _failing(self) -> Iterator[None]:
+        """Tell what the connection raises in the words of cmgit: URLs may hold secrets."""
+        try:
+            yield
+        except (HTTPError, LocationValueError, OSError) as error:
+            if isinstance(error, OSError) and error.errno:
+                raise
+            reason = getattr(error, "reason", None) or error
+            raise Interrupted(
+                f"{self._source.url}: {type(reason).__name__}",
+                "check the URL and the network; what came is kept",
+            ) from None
+
+    def _refuse_status(self, response: BaseHTTPResponse, what: str) -> None:
+        if response.status >= 300:
+            kind = Interrupted if response.status >= 500 or response.status == 429 else RemoteError
+            raise kind(f"{self._source.url}: {what}: the server says {response.status}")
+
+
+def _items(answer: Any) -> list[dict[str, Any]]:
+    items = answer.get("objects") if isinstance(answer, dict) else None
+    return [item for item in items if isinstance(item, dict)] if isinstance(items, list) else []
+
+
+def _line(text: object) -> str:
+    return (str(text).splitlines() or ["it failed"])[0][:200]

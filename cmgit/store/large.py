@@ -1,0 +1,125 @@
+"""What Git knows of large files: where they are here and elsewhere, and which ones refs name."""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from dulwich.config import ConfigFile, StackedConfig
+
+from ..lfs.pointer import Pointer, parse_pointer
+from . import git_program
+from .git import GitRepository
+from .objects import ObjectID, read_blob
+
+if TYPE_CHECKING:
+    from dulwich.client import AuthCallbackPoolManager
+    from urllib3 import PoolManager
+
+CONFIG = ".lfsconfig"
+_SIZES = range(125, 144)  # bytes of a pointer
+
+
+def large_directory(git: GitRepository) -> str:
+    """Where Git LFS keeps the large files of a repository."""
+    return os.path.join(git.common_directory, _setting(git, "lfs", "storage") or "lfs")
+
+
+def large_url(git: GitRepository, lfsconfig: bytes = b"") -> str:
+    """Where the large files of a repository come from; empty when nothing says so.
+
+    ``cmgit.lfsurl`` (of any kind) or ``lfs.url`` of Git's configuration, else ``lfs.url`` of the
+    repository's ``.lfsconfig``, which may name a server only, else what follows from ``origin``.
+    """
+    own = _setting(git, "cmgit", "lfsurl") or _setting(git, "lfs", "url")
+    return own or _url_in(lfsconfig) or _url_of_origin(git.remote_url())
+
+
+def _setting(git: GitRepository, section: str, name: str) -> str:
+    try:
+        return os.fsdecode(git.config().get((section.encode(),), name.encode()))
+    except KeyError:
+        return ""
+
+
+def _url_in(lfsconfig: bytes) -> str:
+    try:
+        url = ConfigFile.from_file(io.BytesIO(lfsconfig)).get((b"lfs",), b"url").decode()
+    except (KeyError, ValueError):
+        return ""
+    return url if urlsplit(url).scheme in ("https", "http") else ""
+
+
+def _url_of_origin(url: str) -> str:
+    """The rule of Git LFS: ``URL.git/info/lfs``, by https where Git goes by ssh; a directory is
+    itself."""
+    parts = urlsplit(url)
+    if parts.scheme == "ssh":
+        url = f"https://{parts.hostname}/{parts.path.lstrip('/')}"
+    elif not parts.scheme and ":" in url and not os.path.isabs(url):
+        host, _, path = url.partition(":")
+        url = f"https://{host.rpartition('@')[2]}/{path.lstrip('/')}"
+    elif parts.scheme not in ("https", "http"):
+        return "" if parts.scheme in ("git", "package") else url
+    url = url.rstrip("/")
+    return f"{url}/info/lfs" if url.endswith(".git") else f"{url}.git/info/lfs"
+
+
+def http_pool(url: str) -> PoolManager | AuthCallbackPoolManager:
+    """Connections to a server, by Git's settings for proxies and certificates."""
+    from dulwich.client import default_urllib3_manager
+
+    seconds = float(git_program.STALLED_SECONDS)
+    return default_urllib3_manager(StackedConfig.default(), base_url=url, timeout=seconds)
+
+
+# -- which there are -------------------------------------------------------------------------
+
+
+def named_pointers(git: GitRepository, program: str = "") -> set[Pointer]:
+    """The large files that anything reachable from a ref (or HEAD) of a repository names."""
+    ids = _small_blobs(git, program) if program else _reachable(git)
+    found = set()
+    for oid in ids:
+        kind, data = git.objects.read(oid)
+        pointer = parse_pointer(data) if kind == "blob" else None
+        if pointer is not None:
+            found.add(pointer)
+    return found
+
+
+def _small_blobs(git: GitRepository, program: str) -> Iterator[ObjectID]:
+    """The blobs of the size of a pointer, as the git program lists them."""
+    words = ["rev-list", "--objects", "--all", "HEAD", "--ignore-missing", "--no-object-names"]
+    listed = git_program.run(program, words, git.git_directory)
+    if listed.code and not listed.out:  # an unborn HEAD
+        listed = git_program.run(program, [w for w in words if w != "HEAD"], git.git_directory)
+    shown = "--batch-check=%(objecttype) %(objectsize) %(objectname)"
+    sized = git_program.run(program, ["cat-file", shown], git.git_directory, listed.out)
+    for line in sized.out.splitlines():
+        kind, _, rest = line.partition(" ")
+        size, _, oid = rest.partition(" ")
+        if kind == "blob" and int(size) in _SIZES:
+            yield ObjectID(oid)
+
+
+def _reachable(git: GitRepository) -> Iterator[ObjectID]:
+    from .quarantine import links
+
+    seen: set[ObjectID] = set()
+    todo = list(git.refs().values())
+    while todo:
+        oid = todo.pop()
+        if oid not in seen and oid in git.objects:
+            seen.add(oid)
+            todo += links(git, oid)
+            yield oid
+
+
+def pointers_among(git: GitRepository, blobs: Iterable[ObjectID]) -> set[Pointer]:
+    """The large files that some blobs are pointers of."""
+    found = {parse_pointer(read_blob(git.objects, oid)) for oid in blobs}
+    return {pointer for pointer in found if pointer is not None}

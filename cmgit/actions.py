@@ -409,6 +409,8 @@ def _pull_repo(workspace: Workspace, given: Input) -> Output:
         str(given.get("from") or ""),
         bool(given.get("offline")),
     )
+    if given.get("lfs"):
+        workspace.large.provide_all(workspace.repository(entry))
     return {"alias": entry.alias, "uid": entry.uid, "path": entry.path}
 
 

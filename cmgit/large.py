@@ -16,6 +16,7 @@ from .errors import CmgitError, MetaError, NotFound
 from .lfs.objects import Objects
 from .lfs.pointer import ATTRIBUTES, Pointer, mark
 from .repository import Repository
+from .store.checkout import pointers_of
 from .store.large import CONFIG, large_directory, large_url, pointers_among
 from .store.objects import EXECUTABLE, FILE, TreeEntry
 
@@ -90,6 +91,11 @@ class LargeFiles:
         size = sum(pointer.size for pointer in pointers)
         self._report(f"fetching {len(pointers)} large files ({size >> 20} MiB)")
         remote_at(url).fetch(pointers, self.objects)
+
+    def provide_all(self, repository: Repository) -> None:
+        """Bring the contents of all large files of a repository as it is now."""
+        pointers = set(pointers_of(repository.git.objects, repository.tree()).values())
+        self.provide(repository, sorted(pointers))
 
     def supply(self, repository: Repository, pointers: Iterable[Pointer]) -> None:
         """Put contents that the home has where Git LFS looks for those of a working repository."""

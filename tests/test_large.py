@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from cmgit import artifacts, history, removed, repositories, transfer
+from cmgit.actions import access
 from cmgit.check import check
 from cmgit.errors import MetaError, NotFound
 from cmgit.lfs.pointer import Pointer, parse_pointer
@@ -126,6 +127,16 @@ def test_fetched_when_it_is_read(
     assert Path(bare.directory(artifact), "tool").read_bytes() == BIG[::-1]
 
 
+def test_pull_brings_them_when_asked(
+    bare: Workspace, demo: Path, workspace: Workspace, source: Path
+) -> None:
+    """By ``--lfs``."""
+    workspace.add("script", "demo:big", source=str(source))
+    request = {"action": "pull", "automation": "repo", "artifact": "demo", "lfs": True}
+    assert access(request, bare)["return"] == 0
+    assert len(list(bare.large.objects)) == 2
+
+
 def test_what_is_missing_is_named(
     bare: Workspace, demo: Path, workspace: Workspace, source: Path
 ) -> None:
@@ -134,7 +145,7 @@ def test_what_is_missing_is_named(
     repositories.pull(bare, "demo")
     shutil.rmtree(demo / ".git" / "lfs")
     artifact = bare.one("script", "big")
-    with pytest.raises(NotFound, match=f"{POINTER.oid}.* is not at {demo}"):
+    with pytest.raises(NotFound, match=f"{POINTER.oid}.* is not at {demo}$"):
         history.cat(bare, artifact, "data/model one.bin")
     with pytest.raises(NotFound, match="is not at"):
         bare.directory(artifact)

@@ -116,6 +116,9 @@ def pull_repo(
     offline: Annotated[
         bool, typer.Option("--offline", help="Without the network, as with CMGIT_OFFLINE=1.")
     ] = False,
+    lfs: Annotated[
+        bool, typer.Option("--lfs", help="Its large files too, now and not when they are read.")
+    ] = False,
     json: Json = False,
 ) -> None:
     """Take in a repository, or bring it up to date: objects only, no files.
@@ -125,6 +128,8 @@ def pull_repo(
     """
     workspace = open_workspace()
     entry = repositories.pull(workspace, name, url, branch, checkout, depth, from_, offline)
+    if lfs:
+        workspace.large.provide_all(workspace.repository(entry))
     _show_entry(entry, json)
 
 

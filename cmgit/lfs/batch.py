@@ -28,10 +28,11 @@ from ..store.remote import logged_in
 from ..store.transport import Interrupted, login_needed
 from .objects import CHUNK, Objects, Opened
 from .pointer import Pointer
-from .remote import missing
+from .remote import refuse_absent
 
 _TYPE = "application/vnd.git-lfs+json"
 _MANY = 100
+_GONE = (404, 410)
 _MOST = 16 << 20  # bytes of an answer
 _RANGE = re.compile(r"bytes (\d+)-")
 _RETRIES = Retry(total=3, redirect=5, backoff_factor=0.5, status=0)
@@ -46,11 +47,14 @@ class Server:
 
     def fetch(self, pointers: Sequence[Pointer], objects: Objects) -> None:
         """See Remote."""
+        absent = []
         for pointer, actions in self._batch("download", pointers):
-            if "download" not in actions:
-                raise missing(pointer, self._source.url)
-            action = self._checked(actions["download"])
-            objects.receive(pointer, partial(self._open, pointer, action))
+            try:
+                action = self._checked(actions["download"])
+                objects.receive(pointer, partial(self._open, pointer, action))
+            except KeyError:
+                absent.append(pointer)
+        refuse_absent(absent, self._source.url)
 
     def send(self, pointers: Sequence[Pointer], objects: Objects) -> int:
         """See Remote."""
@@ -80,13 +84,11 @@ class Server:
             for pointer in some:
                 item = told.get(pointer.oid) or {}
                 self._refuse_error(pointer, item.get("error"))
-                actions = item.get("actions") or {}
+                actions = item.get("actions")
                 yield pointer, actions if isinstance(actions, dict) else {}
 
     def _refuse_error(self, pointer: Pointer, error: Any) -> None:
-        if isinstance(error, dict):
-            if error.get("code") in (404, 410):
-                raise missing(pointer, self._source.url)
+        if isinstance(error, dict) and error.get("code") not in _GONE:
             raise RemoteError(f"{self._source.url}: {pointer.oid}: {_line(error.get('message'))}")
 
     def _ask(self, body: bytes, login: Login | None) -> Any:
@@ -122,8 +124,9 @@ class Server:
             stack.__exit__(None, None, None)
             whole = {name: value for name, value in headers.items() if name != "Range"}
             return self._pieces(pointer, url, whole, 0)
-        if response.status in (404, 410):
-            raise missing(pointer, self._source.url)
+        if response.status in _GONE:
+            stack.__exit__(None, None, None)
+            raise KeyError(pointer.oid)
         self._refuse_status(response, pointer.oid)
         found = _RANGE.match(response.headers.get("Content-Range", ""))
         begins = int(found[1]) if response.status == 206 and found else 0

@@ -15,12 +15,11 @@ from ..errors import CmgitError, NotFound, RemoteError
 from .objects import CHUNK, Objects, Opened
 from .pointer import Pointer
 
-Report = Any
-
 
 class Remote(Protocol):
-    """What every place does. Both raise NotFound, RemoteError or its Interrupted, without any
-    secret in the message; what came before that stays."""
+    """What every place does. Both raise RemoteError or its Interrupted, without any secret in the
+    message; what came before that stays. ``fetch`` raises NotFound at its end, when all is here
+    that is there."""
 
     def fetch(self, pointers: Sequence[Pointer], objects: Objects) -> None:
         """Bring contents, each checked."""
@@ -61,11 +60,13 @@ class Directory:
 
     def fetch(self, pointers: Sequence[Pointer], objects: Objects) -> None:
         """See Remote."""
+        absent = [pointer for pointer in pointers if pointer not in self._objects]
         for pointer in pointers:
-            if pointer not in self._objects:
-                raise missing(pointer, self.path)
+            if pointer in absent:
+                continue
             with self._objects.read(pointer) as file:
                 objects.receive(pointer, lambda start, file=file: _from(file, start))  # type: ignore[misc]
+        refuse_absent(absent, self.path)
 
     def send(self, pointers: Sequence[Pointer], objects: Objects) -> int:
         """See Remote."""
@@ -90,16 +91,18 @@ class Filesystem:
 
     def fetch(self, pointers: Sequence[Pointer], objects: Objects) -> None:
         """See Remote."""
+        absent = []
         for pointer in pointers:
             try:
                 with self._files.open(self._path(pointer), "rb") as file:
                     objects.receive(pointer, lambda start, file=file: _from(file, start))  # type: ignore[misc]
             except FileNotFoundError:
-                raise missing(pointer, self._url) from None
+                absent.append(pointer)
             except OSError as error:
                 if error.errno:
                     raise
                 raise RemoteError(f"{self._url}: {type(error).__name__}") from None
+        refuse_absent(absent, self._url)
 
     def send(self, pointers: Sequence[Pointer], objects: Objects) -> int:
         """See Remote."""
@@ -119,12 +122,14 @@ class Filesystem:
             return False
 
 
-def missing(pointer: Pointer, where: str) -> NotFound:
-    """The other side does not have a content."""
-    return NotFound(
-        f"the large file {pointer.oid} ({pointer.size} bytes) is not at {where}",
-        "whoever committed it has to send it: 'git lfs push --all origin' there",
-    )
+def refuse_absent(absent: Sequence[Pointer], where: str) -> None:
+    """Raise NotFound when the other side does not have some contents."""
+    if absent:
+        more = f" (and {len(absent) - 1} more)" if len(absent) > 1 else ""
+        raise NotFound(
+            f"the large file {absent[0].oid} ({absent[0].size} bytes){more} is not at {where}",
+            "whoever committed it has to send it: 'git lfs push --all origin' there",
+        )
 
 
 def _from(file: Any, start: int) -> Opened:

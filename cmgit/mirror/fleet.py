@@ -45,7 +45,7 @@ def sync(
     unregistered: list[Outcome] = []
     try:
         for outcome in _outcomes(workspace, mirrors, jobs, retries, tell):
-            if outcome.state == NEW:
+            if outcome.state == NEW or (outcome.state == FAILED and outcome.path):
                 unregistered.append(outcome)
             if len(unregistered) >= _BATCH:
                 _register(workspace, unregistered)

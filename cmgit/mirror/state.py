@@ -34,6 +34,8 @@ class State:
     default: str = ""
     signed: str = ""
     refs: Mapping[str, ObjectID] = field(default_factory=dict)
+    large_of: str = ""  # a digest of the refs that name these large files
+    large: Mapping[str, int] = field(default_factory=dict)  # SHA-256 and size
 
 
 def key_of(url: str) -> str:

@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping
 from contextlib import closing, suppress
 from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
+from typing import TypeVar
 
 from ..errors import AlreadyExists, CmgitError, MetaError, NotFound, UsageError
 from ..index.lookup import PENDING
@@ -28,6 +29,7 @@ from ..store.quarantine import Quarantine
 from ..store.refs import OWN, replace_refs
 from ..store.remote import Fetched, advertised, clone, receive
 from ..store.transport import Interrupted, chosen
+from .large import bring
 from .signed import Policy, check_signed
 from .sources import Mirror
 from .state import key_of, read_state, write_state
@@ -37,11 +39,13 @@ _PAUSE = 2.0  # seconds before the second try; each later one waits four times a
 _MANY_PACKS = 50
 
 Report = Callable[[str], None]
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """How it went with one mirror. ``kept`` are the refs that would have been lost."""
+    """How it went with one mirror. ``kept`` are the refs that would have been lost. One that failed
+    has a path when only some of its large files did not come."""
 
     name: str
     url: str
@@ -65,7 +69,8 @@ def sync_one(home: str, mirror: Mirror, retries: int, report: Report) -> Outcome
     what it returns. It is not registered, and the index is not brought up to date."""
     begun = time.time()
     try:
-        outcome = _tried(home, mirror, retries, report)
+        outcome = _tried(lambda: _synced(home, mirror, report), retries, report)
+        outcome = _with_large(home, mirror, outcome, retries, report)
         return replace(outcome, seconds=time.time() - begun)
     except (CmgitError, OSError) as error:
         hint = getattr(error, "hint", "")
@@ -77,16 +82,30 @@ def sync_one(home: str, mirror: Mirror, retries: int, report: Report) -> Outcome
         )
 
 
-def _tried(home: str, mirror: Mirror, retries: int, report: Report) -> Outcome:
+def _with_large(
+    home: str, mirror: Mirror, outcome: Outcome, retries: int, report: Report
+) -> Outcome:
+    """The outcome when the large files came, too; a failed one, of a repository that is there,
+    when some did not."""
+    try:
+        size = _tried(lambda: bring(home, mirror, outcome.path, report), retries, report)
+    except CmgitError as error:
+        write_state(home, replace(read_state(home, mirror.url), error=str(error)))
+        return replace(outcome, state=FAILED, error=str(error), hint=error.hint)
+    state = CHANGED if size and outcome.state == SAME else outcome.state
+    return replace(outcome, state=state, bytes=outcome.bytes + size)
+
+
+def _tried(call: Callable[[], T], retries: int, report: Report) -> T:
     pause = _PAUSE
     for _ in range(retries):
         try:
-            return _synced(home, mirror, report)
+            return call()
         except Interrupted as error:
             report(f"{error}; trying again in {pause:.0f} s")
             time.sleep(pause * random.uniform(0.75, 1.25))
             pause *= 4
-    return _synced(home, mirror, report)
+    return call()
 
 
 def _synced(home: str, mirror: Mirror, report: Report) -> Outcome:

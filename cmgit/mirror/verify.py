@@ -20,6 +20,7 @@ from ..store.quarantine import links
 from ..store.remote import Fetched, advertised, parse_source
 from ..store.transport import chosen
 from ..workspace import Workspace
+from . import large
 from .incoming import read_record, recorded_refs, recorded_uid
 from .manifest import Stamp, age_of
 from .signed import SHOWN, TIPS, Policy, parse_what
@@ -86,7 +87,9 @@ def verify_mirror(
             problems.append("it is not there yet: 'cmgit mirror sync' brings it")
         else:
             known = advertised(mirror.source) if remote else Fetched(state.refs, state.default)
-            refs, objects, problems = _look(entry, known, policy_of(home, mirror), "at the source")
+            refs, objects, problems = _look(
+                home, entry, known, policy_of(home, mirror), "at the source"
+            )
     except (CmgitError, OSError) as error:
         problems.append(str(error))
     problems += _staleness(age, max_age)
@@ -110,7 +113,7 @@ def verify_imported(
         what = parse_what(signed or TIPS) if signed or signers else ""
         mirror = Mirror(entry.url, entry.alias, False, what, signers, source=source)
         policy = policy_of(home, mirror)
-        refs, objects, problems = _look(entry, known, policy, "in the manifest")
+        refs, objects, problems = _look(home, entry, known, policy, "in the manifest")
     except (CmgitError, OSError) as error:
         problems.append(str(error))
     now = datetime.now(timezone.utc)
@@ -164,7 +167,7 @@ def _staleness(age: float | None, max_age: float | None) -> Iterator[str]:
 
 
 def _look(
-    entry: Entry, known: Fetched, policy: Policy | None, where: str
+    home: str, entry: Entry, known: Fetched, policy: Policy | None, where: str
 ) -> tuple[int, int, list[str]]:
     git = GitRepository.open(entry.path)
     with closing(git):
@@ -177,7 +180,9 @@ def _look(
         objects, damage = check_objects(git)
         if policy and not damage:
             problems += islice(unsigned(git, refs, policy), SHOWN)
-        return len(refs), objects, problems + damage
+        lost = [] if damage else list(large.problems(home, git))
+        rest = [f"and {len(lost) - SHOWN} more large files"] if len(lost) > SHOWN else []
+        return len(refs), objects, problems + damage + lost[:SHOWN] + rest
 
 
 def _differences(

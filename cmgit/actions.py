@@ -15,7 +15,7 @@ from itertools import islice
 from shlex import split
 from typing import Any
 
-from . import artifacts, check, history, removed, repositories, transfer
+from . import artifacts, check, history, removed, repositories, space, transfer
 from .artifact import Artifact
 from .errors import ActionNotFound, AutomationNotFound, CmgitError, NotFound, UsageError
 from .grammar import Input, parse_words
@@ -367,6 +367,22 @@ def _reindex(workspace: Workspace, given: Input) -> Output:
     return {"artifacts": count, "repositories": len(index.manifest.repositories)}
 
 
+def _du(workspace: Workspace, given: Input) -> Output:
+    name = str(given.get("artifact") or "")
+    found = [use.to_dict() for use in space.use_of_repositories(workspace, name)]
+    home = {} if name else {"home": space.use_of_home(workspace).to_dict()}
+    return {"list": found, **home}
+
+
+def _gc(workspace: Workspace, given: Input) -> Output:
+    from .mirror.verify import parse_age
+
+    grace = given.get("grace")
+    seconds = space.GRACE if grace is None else parse_age(str(grace))
+    freed = list(space.gc(workspace, bool(given.get("dry_run")), seconds))
+    return {"list": [item.to_dict() for item in freed], "bytes": sum(f.bytes for f in freed)}
+
+
 def _check(workspace: Workspace, given: Input) -> Output:
     found = list(check.check(workspace))
     left = sum(finding.state == "wrong" for finding in found)
@@ -465,12 +481,12 @@ ARTIFACT_ACTIONS: dict[str, Action] = {
     "find": _find, "load": _load, "add": _add, "update": _update, "rm": _remove, "mv": _move,
     "cp": _copy, "info": _info, "save": _save, "print_input": _print_input, "version": _version,
     "where": _where, "log": _log, "diff": _diff, "restore": _restore, "cat": _cat,
-    "reindex": _reindex, "check": _check, "tags": _tags,
+    "reindex": _reindex, "check": _check, "tags": _tags, "du": _du, "gc": _gc,
 }  # fmt: skip
 
 REPOSITORY_ACTIONS: dict[str, Action] = {
     "find": _find_repos, "show": _show_repos, "where": _where_repo, "init": _init_repo,
     "add": _init_repo, "pull": _pull_repo, "rm": _remove_repo, "update": _update_repo,
     "checkout": _checkout_repo, "detect": _detect_repo, "info": _show_repos,
-    "reindex": _reindex, "save": _save, "check": _check,
+    "reindex": _reindex, "save": _save, "check": _check, "du": _du, "gc": _gc,
 }  # fmt: skip

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from .errors import CmgitError
 from .index.lookup import PENDING, Index
 from .index.manifest import DIRECTORY
+from .lfs.pointer import Pointer
 from .refresh import Mode, refresh
 from .registry import Entry
 from .repository import Repository
@@ -79,7 +80,7 @@ def check(workspace: Workspace) -> Iterator[Finding]:
 
     Looks at the registry, every repository (refs, and every object reachable from them, hashed
     again), the artifacts that cannot be read, the index against Git, the checksums of the text
-    index, and the check-outs.
+    index, the large files of the home, and the check-outs.
     """
     registry = workspace.registry
     for warning in registry.warnings:
@@ -91,6 +92,7 @@ def check(workspace: Workspace) -> Iterator[Finding]:
         yield from _check_repository(workspace, entry)
     yield from _check_index(workspace)
     yield from _check_text(workspace)
+    yield from _check_large(workspace)
     yield from _check_checkouts(workspace)
     yield from _sweep(workspace)
 
@@ -178,6 +180,16 @@ def _check_text(workspace: Workspace) -> Iterator[Finding]:
         state = "wrong"
     for problem in problems:
         yield Finding("text", problem, state)
+
+
+def _check_large(workspace: Workspace) -> Iterator[Finding]:
+    """Hash the contents of large files again; one that is damaged is of no use to anybody."""
+    objects = workspace.large.objects
+    for oid, found in objects:
+        problem = objects.verify(Pointer(oid, found.st_size))
+        if problem:
+            os.unlink(objects.path(oid))
+            yield Finding("large file", f"{problem}; removed, it is fetched when it is needed")
 
 
 def _check_checkouts(workspace: Workspace) -> Iterator[Finding]:

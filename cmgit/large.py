@@ -72,9 +72,11 @@ class LargeFiles:
         own = Objects(large_directory(repository.git))
         lacking = []
         for pointer in pointers:
-            if pointer not in self.objects and pointer in own:
+            if pointer in self.objects:
+                self.objects.touch(pointer)  # who asks may be about to refer to it
+            elif pointer in own:
                 self.objects.link(pointer, own)
-            elif pointer not in self.objects:
+            else:
                 lacking.append(pointer)
         return lacking
 
@@ -102,6 +104,7 @@ class LargeFiles:
         if repository.worktree is not None:
             for pointer in pointers:
                 if pointer in self.objects:
+                    self.objects.touch(pointer)
                     repository.worktree.large.link(pointer, self.objects)
 
     def carry(

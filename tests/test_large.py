@@ -171,6 +171,21 @@ def test_copies_take_them_along(
     assert artifacts.save(bare) == []
 
 
+def test_damage_is_found(bare: Workspace, demo: Path, workspace: Workspace, source: Path) -> None:
+    """By ``check``; what is damaged makes room for what is not."""
+    workspace.add("script", "demo:big", source=str(source))
+    repositories.pull(bare, "demo")
+    bare.large.provide_all(bare.repository("demo"))
+    path = Path(bare.large.objects.path(POINTER.oid))
+    path.chmod(0o644)
+    path.write_bytes(BIG[::-1])
+    (finding,) = [f for f in check(bare) if f.state != "note"]
+    assert (finding.where, finding.state) == ("large file", "wrong")
+    assert POINTER.oid in finding.problem
+    assert [f for f in check(bare) if f.state != "note"] == []
+    assert history.cat(bare, bare.one("script", "big"), "data/model one.bin") == BIG
+
+
 @pytest.mark.parametrize(
     ("said", "large"),
     [("never", False), ("1000000", False), ("0.1 MB", None), ("200000", False), ("195 KiB", True)],

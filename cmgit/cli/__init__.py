@@ -5,6 +5,7 @@
 * :mod:`.quick`: ``add`` without the Typer application.
 * :mod:`.app`: the Typer application; :mod:`.artifacts`, :mod:`.repositories` and :mod:`.history`
   hold its commands; :mod:`.words` turns CM's spelling into Typer's.
+* :mod:`.space`: ``du`` and ``gc``.
 * :mod:`.here`: ``.`` in names, the only place that reads the current directory.
 * :mod:`.output`: the only module that prints.
 """

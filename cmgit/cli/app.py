@@ -151,7 +151,15 @@ def _top(
 
 def _add_commands() -> None:
     """Import the modules that add the commands to the application."""
-    from . import artifacts, history, mirror, mirror_files, repositories, serve  # noqa: F401
+    from . import (  # noqa: F401
+        artifacts,
+        history,
+        mirror,
+        mirror_files,
+        repositories,
+        serve,
+        space,
+    )
 
 
 def all_commands() -> dict[str, Any]:

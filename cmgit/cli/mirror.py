@@ -28,7 +28,7 @@ from ..store.transport import Received
 from .app import app, finish
 from .artifacts import Json
 from .complete import complete_mirror
-from .output import WARNING, open_workspace, out
+from .output import WARNING, open_workspace, out, shown_size
 from .progress import Rows
 
 mirror = typer.Typer(
@@ -225,15 +225,6 @@ def outcome_line(outcome: Outcome) -> str:
 def kept_place(outcome: Outcome) -> str:
     """The date that refs are kept under, with what is before it."""
     return "/".join(outcome.kept[0].split("/")[:4])
-
-
-def shown_size(size: float) -> str:
-    """Bytes, for people."""
-    for unit in ("B", "KiB", "MiB"):
-        if size < 1024:
-            return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
-        size /= 1024
-    return f"{size:.1f} GiB"
 
 
 @mirror.command("status", epilog="Example: cmgit mirror status --json")

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from dulwich.config import ConfigFile, StackedConfig
 
+from ..errors import Damaged
 from ..lfs.pointer import Pointer, parse_pointer
 from . import git_program
 from .git import GitRepository
@@ -80,7 +81,10 @@ def http_pool(url: str) -> PoolManager | AuthCallbackPoolManager:
 
 
 def named_pointers(git: GitRepository, program: str = "") -> set[Pointer]:
-    """The large files that anything reachable from a ref (or HEAD) of a repository names."""
+    """The large files that anything reachable from a ref (or HEAD) of a repository names.
+
+    Raises Damaged when something of that is missing.
+    """
     ids = _small_blobs(git, program) if program else _reachable(git)
     found = set()
     for oid in ids:
@@ -93,10 +97,11 @@ def named_pointers(git: GitRepository, program: str = "") -> set[Pointer]:
 
 def _small_blobs(git: GitRepository, program: str) -> Iterator[ObjectID]:
     """The blobs of the size of a pointer, as the git program lists them."""
-    words = ["rev-list", "--objects", "--all", "HEAD", "--ignore-missing", "--no-object-names"]
+    head = git.head().commit
+    words = ["rev-list", "--objects", "--no-object-names", "--all", *filter(None, [head])]
     listed = git_program.run(program, words, git.git_directory)
-    if listed.code and not listed.out:  # an unborn HEAD
-        listed = git_program.run(program, [w for w in words if w != "HEAD"], git.git_directory)
+    if listed.code:
+        raise Damaged(f"{git.path}: {listed.complaint}", "run 'cmgit check'")
     shown = "--batch-check=%(objecttype) %(objectsize) %(objectname)"
     sized = git_program.run(program, ["cat-file", shown], git.git_directory, listed.out)
     for line in sized.out.splitlines():
@@ -113,7 +118,7 @@ def _reachable(git: GitRepository) -> Iterator[ObjectID]:
     todo = list(git.refs().values())
     while todo:
         oid = todo.pop()
-        if oid not in seen and oid in git.objects:
+        if oid not in seen:
             seen.add(oid)
             todo += links(git, oid)
             yield oid

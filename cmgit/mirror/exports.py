@@ -13,16 +13,22 @@ from functools import partial
 
 from .. import __version__
 from ..errors import Busy, CmgitError, Damaged, GitError, NotFound, UsageError
+from ..large import LargeFiles
+from ..lfs.pointer import Pointer
 from ..names import parse_name
 from ..registry import BARE, LOCAL, Entry
+from ..repository import Repository
 from ..store.bundle import HEAD, check_whole, read_header, write_bundle
 from ..store.git import GitRepository, Head
 from ..store.git_program import find_git
+from ..store.large import named_pointers
 from ..store.locks import process_lock
 from ..store.objects import ObjectID
 from ..workspace import Workspace
+from .large import write_large
 from .manifest import (
     BUNDLES,
+    LARGE,
     MANIFEST,
     SIGNATURE,
     SUMS,
@@ -81,14 +87,16 @@ def export(
     os.makedirs(to, exist_ok=True)
     with _temporary(to, stamp.id) as directory:
         os.mkdir(os.path.join(directory, BUNDLES))
-        work = partial(_export_one, earlier, directory, options, tell)
+        large = LargeFiles(workspace.home, workspace.report)
+        work = partial(_export_one, earlier, directory, options, large, tell)
         results = in_parallel(entries, work, options.jobs, tell)
         held = tuple(result for result in results if isinstance(result, Held))
         failed = tuple(result for result in results if isinstance(result, Failed))
         if not held:
             raise GitError(f"nothing was exported: {failed[0].alias}: {failed[0].problem}")
         base = earlier.stamp if earlier else None
-        manifest = Manifest(stamp, base, held, failed, f"cmgit {__version__}")
+        contents = write_large(directory, held, earlier, large.objects, options.split)
+        manifest = Manifest(stamp, base, held, failed, f"cmgit {__version__}", contents)
         _finish(directory, manifest, options.key)
         final = os.path.join(to, f"{stamp.created.replace(':', '')}-{stamp.id}")
         os.rename(directory, final)
@@ -129,14 +137,21 @@ def read_since(path: str) -> Manifest:
 
 
 def _export_one(
-    earlier: Manifest | None, directory: str, options: Options, tell: Tell, entry: Entry
+    earlier: Manifest | None,
+    directory: str,
+    options: Options,
+    large: LargeFiles,
+    tell: Tell,
+    entry: Entry,
 ) -> tuple[Held | Failed, Step]:
     before = earlier.find(entry.uid) if earlier else None
     try:
         with closing(GitRepository.open(entry.path)) as git:
             total = 0 if before else pack_bytes(entry.path)
             meter = Meter(tell, entry.alias, EXPORTING, total)
+            named = _with_contents(git, entry, large, options.program)
             held = _bundle(git, entry, before, directory, options, meter)
+            held = replace(held, large=dict(sorted(named)))
     except (CmgitError, OSError) as error:
         if isinstance(error, OSError) and error.errno in _DISK:
             raise
@@ -145,6 +160,17 @@ def _export_one(
         )
     state = "exported" if held.parts else "unchanged"
     return held, Step(entry.alias, state, held.objects, held.size)
+
+
+def _with_contents(
+    git: GitRepository, entry: Entry, large: LargeFiles, program: str
+) -> set[Pointer]:
+    """The large files of a repository, once their contents are here."""
+    check_whole(git, git.local_config())
+    _state(git)  # says what is wrong with the refs
+    named = named_pointers(git, program)
+    large.provide(Repository(git, entry.alias), sorted(named))
+    return named
 
 
 def _bundle(
@@ -156,7 +182,6 @@ def _bundle(
     meter: Meter,
 ) -> Held:
     config = git.local_config()
-    check_whole(git, config)
     mirror = bool(config.get_boolean((b"remote", b"origin"), b"mirror", False))
     known = list(before.refs.values()) if before else []
     for _ in range(_TRIES):
@@ -236,7 +261,8 @@ def _finish(directory: str, manifest: Manifest, key: str) -> None:
             signature = file.read()
             os.fsync(file.fileno())
     _write(os.path.join(directory, SUMS), sums(manifest, data, signature))
-    _sync(os.path.join(directory, BUNDLES))
+    for place in (BUNDLES, LARGE) if manifest.large else (BUNDLES,):
+        _sync(os.path.join(directory, place))
     _sync(directory)
 
 

@@ -25,6 +25,7 @@ from ..store.git_program import find_git
 from ..store.locks import process_lock
 from ..workspace import Workspace
 from .incoming import Incoming, Source, Staged, accept, recorded_uid, stage
+from .large import take_large
 from .manifest import (
     Export,
     Failed,
@@ -94,6 +95,7 @@ def import_all(
         incoming += [_of_bundle(workspace, path, options) for path in bundles]
         incoming = _with_policies(workspace, incoming, options)
         staged = _stage_all(root, workspace, incoming, options, tell)
+        take_large(exports, workspace.large.objects)
         entries = _accept_all(workspace, staged, options, tell)
     return Imported(tuple(entries), exports[-1].manifest.failed if exports else ())
 

@@ -1,20 +1,30 @@
-"""The large files of mirrors: all that any of their refs name, those that were kept included."""
+"""The large files of mirrors: all that any of their refs name, those that were kept included.
+
+How they come, how they are verified, and how exports carry them: once, whatever the number of
+repositories that name one.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import replace
+from typing import BinaryIO, cast
 
 import orjson
 
+from ..errors import Damaged
 from ..index.record import digest
 from ..large import LargeFiles
+from ..lfs.objects import CHUNK, Objects
 from ..lfs.pointer import Pointer
 from ..repository import Repository
 from ..store.git import GitRepository
 from ..store.large import named_pointers
 from ..store.transport import chosen
+from .manifest import LARGE, Export, Held, Large, Manifest, Part
+from .parts import PartReader, PartWriter
 from .sources import Mirror
 from .state import read_state, write_state
 
@@ -51,3 +61,50 @@ def problems(home: str, git: GitRepository) -> Iterator[str]:
         problem = objects.verify(pointer)
         if problem:
             yield problem
+
+
+# -- exports ----------------------------------------------------------------------------------
+
+
+def write_large(
+    directory: str, held: Iterable[Held], earlier: Manifest | None, objects: Objects, split: int
+) -> tuple[Large, ...]:
+    """Write the large files of repositories into an export, each hashed again: those that an
+    earlier one did not have. Returns what the manifest says of all of them. Raises Damaged."""
+    wanted = {oid: size for item in held for oid, size in item.large.items()}
+    known = {large.oid for large in earlier.large} if earlier else set()
+    if wanted:
+        os.mkdir(os.path.join(directory, LARGE))
+    found = []
+    for pointer in (Pointer(*item) for item in sorted(wanted.items())):
+        parts: tuple[Part, ...] = ()
+        if pointer.oid not in known:
+            writer = PartWriter(directory, f"{LARGE}/{pointer.oid}", split)
+            objects.copy(pointer, cast(BinaryIO, writer))
+            parts = writer.close()
+        found.append(Large(pointer.oid, pointer.size, parts))
+    return tuple(found)
+
+
+def take_large(exports: Sequence[Export], objects: Objects) -> None:
+    """Take in the large files of exports, each checked, and look whether all that their
+    repositories name are there. Raises NotFound and Damaged; what came by then does no harm."""
+    for export in exports:
+        for large in export.manifest.large:
+            pointer = Pointer(large.oid, large.size)
+            if large.parts and pointer not in objects:
+                _take(export, large, pointer, objects)
+    for export in exports:
+        for held in export.manifest.repositories:
+            for pointer in (Pointer(*item) for item in held.large.items()):
+                if pointer not in objects:
+                    raise Damaged(
+                        f"{held.alias}: the large file {pointer.oid} is missing",
+                        "the export that this is an increment to has it: import both",
+                    )
+
+
+def _take(export: Export, large: Large, pointer: Pointer, objects: Objects) -> None:
+    with PartReader(export.directory, large.parts) as reader:
+        objects.receive(pointer, lambda _: (0, iter(lambda: reader.read(CHUNK) or b"", b"")))
+        reader.finish()

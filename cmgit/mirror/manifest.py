@@ -17,15 +17,16 @@ from ..names import alias_problem, is_uid
 from ..store.bundle import HEAD, is_ref
 from ..store.objects import ObjectID, is_id
 
-FORMAT, VERSION = "cmgit-mirror-export", 1
+FORMAT, VERSION, VERSION_WITH_LARGE = "cmgit-mirror-export", 1, 2
 MANIFEST, SIGNATURE, SUMS = "manifest.json", "manifest.json.sig", "SHA256SUMS"
-BUNDLES = "bundles"
+BUNDLES, LARGE = "bundles", "large"
 _TIME = "%Y-%m-%dT%H:%M:%SZ"
 
 
 @dataclass(frozen=True)
 class Part:
-    """A file with a bundle, or with a part of one: its path in the export, size, SHA-256."""
+    """A file with a bundle or a large file, or with a part of one: its path in the export, size,
+    SHA-256."""
 
     file: str
     size: int
@@ -37,7 +38,8 @@ class Held:
     """One repository as it was exported.
 
     ``refs`` are all that it had, ``mirror`` whether they are those of its source; ``objects`` how many the bundle has; ``prerequisites`` the commits
-    that must be there already. An increment in which nothing is new has no parts.
+    that must be there already. An increment in which nothing is new has no parts. ``large`` are the
+    large files that the refs name, by SHA-256, with their sizes.
     """
 
     alias: str
@@ -50,6 +52,7 @@ class Held:
     objects: int = 0
     prerequisites: tuple[ObjectID, ...] = ()
     parts: tuple[Part, ...] = ()
+    large: dict[str, int] = field(default_factory=dict)
 
     @property
     def size(self) -> int:
@@ -78,6 +81,15 @@ class Failed:
 
 
 @dataclass(frozen=True)
+class Large:
+    """The content of a large file; without parts in an increment to an export that had it."""
+
+    oid: str
+    size: int
+    parts: tuple[Part, ...] = ()
+
+
+@dataclass(frozen=True)
 class Manifest:
     """A whole export; ``since`` is the one that it is an increment to."""
 
@@ -86,6 +98,7 @@ class Manifest:
     repositories: tuple[Held, ...]
     failed: tuple[Failed, ...] = ()
     generator: str = field(default="", compare=False)
+    large: tuple[Large, ...] = ()
 
     def find(self, uid: str) -> Held | None:
         """The repository with a UID, or None."""
@@ -93,17 +106,23 @@ class Manifest:
 
     def encode(self) -> bytes:
         """The bytes of the file."""
-        value: dict[str, Any] = {"format": FORMAT, "version": VERSION, "generator": self.generator}
+        version = VERSION_WITH_LARGE if self.large else VERSION
+        value: dict[str, Any] = {"format": FORMAT, "version": version, "generator": self.generator}
         value |= {"id": self.stamp.id, "created": self.stamp.created}
         value["since"] = asdict(self.since) if self.since else None
         value["repositories"] = [_plain(held) for held in self.repositories]
         value["failed"] = [asdict(failed) for failed in self.failed]
+        if self.large:
+            value["large"] = [asdict(large) for large in self.large]
         return orjson.dumps(value, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
 
 
 def _plain(held: Held) -> dict[str, Any]:
     names = {name.encode("utf-8", "surrogateescape"): oid for name, oid in held.refs.items()}
-    return {**asdict(held), "refs": {quoted(name): names[name] for name in sorted(names)}}
+    value = {**asdict(held), "refs": {quoted(name): names[name] for name in sorted(names)}}
+    if not held.large:
+        del value["large"]
+    return value
 
 
 def quoted(name: bytes) -> str:
@@ -142,7 +161,7 @@ def decode(data: bytes, where: str) -> Manifest:
         value = orjson.loads(data)
         if value["format"] != FORMAT:
             raise ValueError(f"it is a {value['format']!r}")
-        if value["version"] != VERSION:
+        if value["version"] not in (VERSION, VERSION_WITH_LARGE):
             raise Unsupported(
                 f"{where} has version {value['version']!r}, made by {value['generator']!r}",
                 "import it with a later cmgit",
@@ -161,7 +180,19 @@ def _manifest(value: dict[str, Any]) -> Manifest:
         tuple(_held(item) for item in value["repositories"]),
         tuple(Failed(str(f["alias"]), str(f["uid"]), str(f["problem"])) for f in value["failed"]),
         str(value["generator"]),
+        tuple(_large(item) for item in value.get("large", [])),
     )
+
+
+def _large(item: dict[str, Any]) -> Large:
+    parts = tuple(_part(part, LARGE) for part in item["parts"])
+    return Large(_sha256(item["oid"]), int(item["size"]), parts)
+
+
+def _sha256(value: str) -> str:
+    if len(bytes.fromhex(value)) != 32 or value != value.lower() or len(value) != 64:
+        raise ValueError(f"sha256 {value!r}")
+    return value
 
 
 def _stamp(value: dict[str, Any]) -> Stamp:
@@ -185,7 +216,8 @@ def _held(item: dict[str, Any]) -> Held:
     return Held(
         item["alias"], item["uid"], str(item["url"]), str(item["branch"]), head, refs,
         bool(item["mirror"]), int(item["objects"]), tuple(_oid(oid) for oid in item["prerequisites"]),
-        tuple(_part(part) for part in item["parts"]),
+        tuple(_part(part, BUNDLES) for part in item["parts"]),
+        {_sha256(oid): int(size) for oid, size in item.get("large", {}).items()},
     )  # fmt: skip
 
 
@@ -195,24 +227,35 @@ def _oid(value: str) -> ObjectID:
     return ObjectID(value)
 
 
-def _part(item: dict[str, Any]) -> Part:
+def _part(item: dict[str, Any], place: str) -> Part:
     directory, _, name = str(item["file"]).partition("/")
-    if directory != BUNDLES or alias_problem(name):
+    if directory != place or alias_problem(name):
         raise ValueError(f"file {item['file']!r}")
-    if len(bytes.fromhex(item["sha256"])) != 32:
-        raise ValueError(f"sha256 {item['sha256']!r}")
-    return Part(item["file"], int(item["size"]), item["sha256"])
+    return Part(item["file"], int(item["size"]), _sha256(item["sha256"]))
 
 
 def _check_distinct(manifest: Manifest) -> None:
     for values in (
         [held.uid for held in manifest.repositories],
         [held.alias.casefold() for held in manifest.repositories],
-        [part.file for held in manifest.repositories for part in held.parts],
+        [part.file for part in _parts(manifest)],
+        [large.oid for large in manifest.large],
     ):
         twice = [value for value, count in Counter(values).items() if count > 1]
         if twice:
             raise ValueError(f"{twice[0]!r} is there twice")
+    known = {(large.oid, large.size) for large in manifest.large}
+    for held in manifest.repositories:
+        for item in held.large.items():
+            if item not in known:
+                raise ValueError(f"the large file {item[0]} of {held.alias} is not in it")
+
+
+def _parts(manifest: Manifest) -> Iterator[Part]:
+    for held in manifest.repositories:
+        yield from held.parts
+    for large in manifest.large:
+        yield from large.parts
 
 
 # -- the files --------------------------------------------------------------------------------
@@ -220,7 +263,7 @@ def _check_distinct(manifest: Manifest) -> None:
 
 def sums(manifest: Manifest, data: bytes, signature: bytes | None) -> bytes:
     """The bytes of SHA256SUMS: every other file of the export, as ``sha256sum`` writes it."""
-    lines = [(part.file, part.sha256) for held in manifest.repositories for part in held.parts]
+    lines = [(part.file, part.sha256) for part in _parts(manifest)]
     lines.append((MANIFEST, hashlib.sha256(data).hexdigest()))
     if signature is not None:
         lines.append((SIGNATURE, hashlib.sha256(signature).hexdigest()))

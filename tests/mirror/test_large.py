@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import io
 import os
 import shutil
+import subprocess
 from hashlib import sha256
 from pathlib import Path
 
 import pytest
 
 from cmgit import history
+from cmgit.errors import CmgitError, Damaged
 from cmgit.lfs.objects import Objects
 from cmgit.lfs.pointer import Pointer
 from cmgit.mirror.sources import Mirrors
 from cmgit.mirror.verify import verify_mirror
 from cmgit.workspace import Workspace
 from tests.conftest import run_git
+from tests.mirror.world import World, change_manifest
 
 from .origins import Origins, mirror, states, synced
 
@@ -104,3 +108,68 @@ def test_refs_that_were_forced(workspace: Workspace, origins: Origins) -> None:
     assert states(synced(workspace)) == {"one": "changed"}
     assert len(list(workspace.large.objects)) == 3
     assert problems(workspace) == ""
+
+
+# -- across an air gap ------------------------------------------------------------------------
+
+
+def hold(world: World, alias: str, data: bytes) -> Pointer:
+    """Commit a large file to a repository of the home that exports, with its content there."""
+    pointer = world.here.large.objects.keep(io.BytesIO(data))
+    world.commit(alias, {"script/x/x.bin": pointer.encode().decode(), ".gitattributes": MARK})
+    world.sync(alias)
+    return pointer
+
+
+def carried(world: World) -> dict[str, bytes]:
+    """The large files of the home that imports."""
+    objects = world.there.large.objects
+    return {oid: Path(objects.path(oid)).read_bytes() for oid, _ in objects}
+
+
+@pytest.mark.parametrize("split", [0, 1000])
+def test_exports_carry_them(world: World, split: int) -> None:
+    """Once for two repositories, in parts where it has to be; an increment only what is new."""
+    world.add("one", 1), world.add("two", 2)
+    old = hold(world, "one", OLD)
+    hold(world, "two", OLD)
+    export = world.export(split=split)
+    files = sorted(path.name for path in Path(export.directory, "large").iterdir())
+    assert files == ([f"{old.oid}.{n:03}" for n in range(5)] if split else [old.oid])
+    subprocess.run(["sha256sum", "--quiet", "-c", "SHA256SUMS"], cwd=export.directory, check=True)
+    world.take(export.directory)
+    assert carried(world) == {old.oid: OLD}
+    new = hold(world, "one", NEW)
+    later = world.export(since=export.directory, split=split)
+    assert {large.oid for large in later.manifest.large if large.parts} == {new.oid}
+    world.take(later.directory)
+    assert carried(world) == {old.oid: OLD, new.oid: NEW}
+    assert world.same("one")
+
+
+def test_an_export_without_its_large_files(world: World) -> None:
+    """What is damaged or missing is named, and nothing is imported."""
+    world.add("one")
+    old = hold(world, "one", OLD)
+    export = world.export()
+    file = Path(export.directory, "large", old.oid)
+    for data in (OLD[::-1], OLD[:-1], None):
+        file.write_bytes(data) if data else file.unlink()
+        with pytest.raises(CmgitError, match=old.oid):
+            world.take()
+        assert len(world.there.registry.entries) == 1
+        assert carried(world) == {}
+    change_manifest(export, lambda value: value["large"][0].update(parts=[]))
+    with pytest.raises(Damaged, match=f"{old.oid} is missing"):
+        world.take()
+
+
+def test_what_is_not_here_is_not_exported(world: World) -> None:
+    """The repository stands in the manifest as failed."""
+    world.add("one", 1), world.add("two", 2)
+    old = hold(world, "one", OLD)
+    os.unlink(world.here.large.objects.path(old.oid))
+    run_git(world.bare("one"), "config", "cmgit.lfsurl", str(world.top / "nowhere"))
+    (failed,) = world.export().manifest.failed
+    assert failed.alias == "one"
+    assert old.oid in failed.problem

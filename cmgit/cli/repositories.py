@@ -10,6 +10,7 @@ import typer
 
 from .. import actions, adopt, check, repositories
 from ..errors import NotFound, UsageError
+from ..store.transport import network
 from . import here
 from .app import app, finish
 from .artifacts import Json, Out, answer, show
@@ -129,7 +130,8 @@ def pull_repo(
     workspace = open_workspace()
     entry = repositories.pull(workspace, name, url, branch, checkout, depth, from_, offline)
     if lfs:
-        workspace.large.provide_all(workspace.repository(entry))
+        with network(forbidden=offline):
+            workspace.large.provide_all(workspace.repository(entry))
     _show_entry(entry, json)
 
 

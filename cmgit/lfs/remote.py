@@ -12,6 +12,7 @@ from typing import Any, Protocol
 from urllib.parse import unquote, urlsplit
 
 from ..errors import CmgitError, NotFound, RemoteError
+from ..store.transport import offline
 from .objects import CHUNK, Objects, Opened
 from .pointer import Pointer
 
@@ -39,6 +40,10 @@ def remote_at(url: str) -> Remote:
         return Server(url)
     if parts.scheme in ("", "file") or os.path.isabs(url):
         return Directory(unquote(parts.path) if parts.scheme == "file" else url)
+    if offline():
+        raise RemoteError(
+            f"{_without_secrets(url)} is elsewhere, and cmgit is offline", "go online"
+        )
     try:
         from fsspec.core import url_to_fs  # type: ignore[import-untyped]
     except ModuleNotFoundError:

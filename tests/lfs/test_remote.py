@@ -163,6 +163,14 @@ def test_logins(
     assert objects.verify(POINTER) == ""
 
 
+@pytest.mark.parametrize("url", ["https://127.0.0.1:9/x", "s3://bucket"])
+def test_offline(objects: Objects, monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    """Nothing is asked that is elsewhere."""
+    monkeypatch.setenv("CMGIT_OFFLINE", "1")
+    with pytest.raises(RemoteError, match="is elsewhere, and cmgit is offline"):
+        remote_at(url).fetch([POINTER], objects)
+
+
 def test_unknown_kinds_of_url(objects: Objects) -> None:
     """fsspec says so."""
     with pytest.raises(CmgitError, match="nosuch"):

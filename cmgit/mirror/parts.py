@@ -89,11 +89,11 @@ class PartReader(io.RawIOBase):
     def __init__(
         self, directory: str, parts: Sequence[Part], tell: Callable[[int], None] = _nobody
     ) -> None:
+        self._file: Any = None  # first: what raises below is closed all the same
         self._tell = tell
         self._todo = [(os.path.join(directory, *part.file.split("/")), part) for part in parts]
         for path, part in self._todo:
             _check_size(path, part.size)
-        self._file: Any = None
 
     def readable(self) -> bool:
         """It is."""

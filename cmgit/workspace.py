@@ -282,8 +282,8 @@ class Workspace(Finder):
         return add(self, automation, artifact, **options)
 
     def pull(self, name: str = "", **options: Any) -> Entry:
-        """See :func:`cmgit.repositories.pull`."""
-        from .repositories import pull
+        """See :func:`cmgit.pull.pull`."""
+        from .pull import pull
 
         return pull(self, name, **options)
 

@@ -10,6 +10,7 @@ import pytest
 
 from cmgit import check, repositories
 from cmgit.index.lookup import PENDING
+from cmgit.pull import pull
 from cmgit.workspace import Workspace
 from tests.cli import run
 from tests.conftest import Git, MakeRepo, meta_of, uid_of, write_files
@@ -19,7 +20,7 @@ from tests.conftest import Git, MakeRepo, meta_of, uid_of, write_files
 def demo(make_repo: MakeRepo, workspace: Workspace) -> Path:
     """A repository with the scripts a and b, pulled as a bare one."""
     path = make_repo("demo", "a", "b")
-    repositories.pull(workspace, "demo", str(path))
+    pull(workspace, "demo", str(path))
     return path
 
 
@@ -121,7 +122,7 @@ def test_shallow_is_no_damage(demo: Path, workspace: Workspace, git: Git) -> Non
     git(demo, "add", ".")
     git(demo, "commit", "-qm", "second")
     repositories.remove(workspace, "demo", everything=True)
-    repositories.pull(workspace, "demo", f"file://{demo}", depth=1)
+    pull(workspace, "demo", f"file://{demo}", depth=1)
     assert findings(workspace) == []
 
 

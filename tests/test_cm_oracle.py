@@ -23,7 +23,7 @@ import pytest
 from cmgit import Workspace, access
 from cmgit.errors import CmgitError
 from cmgit.grammar import parse_words
-from cmgit.repositories import pull
+from cmgit.pull import pull
 
 Answer = dict[str, Any]
 

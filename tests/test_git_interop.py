@@ -11,8 +11,9 @@ import pytest
 
 from cmgit.artifacts import add, remove, save, update
 from cmgit.errors import Busy, CmgitError, GitError, Unsupported
+from cmgit.pull import pull
 from cmgit.removed import restore
-from cmgit.repositories import init, pull
+from cmgit.repositories import init
 from cmgit.store import locks
 from cmgit.transfer import copy, move
 from cmgit.workspace import Workspace

@@ -127,7 +127,8 @@ def test_log_of_a_shallow_clone(demo: Path, workspace: Workspace, git: Git, tmp_
     """Where the history was cut, the log ends."""
     edit(demo / "script/a/run.sh")
     commit(git, demo, "edit a")
-    from cmgit.repositories import pull, remove
+    from cmgit.pull import pull
+    from cmgit.repositories import remove
 
     remove(workspace, "demo")
     pull(workspace, "demo", f"file://{demo}", depth=1)
@@ -222,7 +223,8 @@ def test_at_equals_a_scan(
     demo: Path, workspace: Workspace, git: Git, kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """For each commit of a history, ``find`` at it is what a scan of its tree finds."""
-    from cmgit.repositories import pull, remove
+    from cmgit.pull import pull
+    from cmgit.repositories import remove
 
     for number, date in enumerate(("2020-01-01", "2020-02-01", "2020-03-01"), 10):
         monkeypatch.setenv("GIT_COMMITTER_DATE", f"{date}T12:00:00")

@@ -13,9 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from cmgit import observe, refresh, repositories
+from cmgit import observe, refresh
 from cmgit.index.lookup import Index
 from cmgit.jobs import spread
+from cmgit.pull import pull
 from cmgit.refresh import Mode
 from cmgit.workspace import Workspace
 from tests.conftest import MakeRepo
@@ -112,7 +113,7 @@ def test_an_index_built_by_many(
     for number in range(4):
         names = [f"a{number}{n}" for n in range(6)]
         path = make_repo(f"demo{number}", *names, files=files, uid=f"{number:016x}")
-        repositories.pull(workspace, f"demo{number}", str(path))
+        pull(workspace, f"demo{number}", str(path))
     build = partial(refresh.refresh, workspace.home, lambda line: None)
     alone = content(build(Mode(anew=True)))
     monkeypatch.setattr(refresh, "_MANY", 100 if large else 2)

@@ -16,6 +16,7 @@ from cmgit.actions import access
 from cmgit.check import check
 from cmgit.errors import MetaError, NotFound
 from cmgit.lfs.pointer import Pointer, parse_pointer
+from cmgit.pull import pull
 from cmgit.workspace import Workspace
 from tests.conftest import Git, MakeRepo, run_git, write_files
 
@@ -46,7 +47,7 @@ def demo(make_repo: MakeRepo, workspace: Workspace, request: pytest.FixtureReque
 def bare(demo: Path, workspace: Workspace, tmp_path: Path) -> Workspace:
     """Another home, with a bare clone of it."""
     other = Workspace(str(tmp_path / "other"))
-    repositories.pull(other, "demo", str(demo))
+    pull(other, "demo", str(demo))
     return other
 
 
@@ -119,7 +120,7 @@ def test_fetched_when_it_is_read(
 ) -> None:
     """A pull brings pointers, reading brings contents, from the directory that was pulled."""
     workspace.add("script", "demo:big", source=str(source))
-    repositories.pull(bare, "demo")
+    pull(bare, "demo")
     artifact = bare.one("script", "big")
     assert list(bare.large.objects) == []
     assert history.cat(bare, artifact, "data/model one.bin") == BIG
@@ -142,7 +143,7 @@ def test_what_is_missing_is_named(
 ) -> None:
     """And from where; no check-out is left."""
     workspace.add("script", "demo:big", source=str(source))
-    repositories.pull(bare, "demo")
+    pull(bare, "demo")
     shutil.rmtree(demo / ".git" / "lfs")
     artifact = bare.one("script", "big")
     with pytest.raises(NotFound, match=f"{POINTER.oid}.* is not at {demo}$"):
@@ -174,7 +175,7 @@ def test_copies_take_them_along(
 def test_damage_is_found(bare: Workspace, demo: Path, workspace: Workspace, source: Path) -> None:
     """By ``check``; what is damaged makes room for what is not."""
     workspace.add("script", "demo:big", source=str(source))
-    repositories.pull(bare, "demo")
+    pull(bare, "demo")
     bare.large.provide_all(bare.repository("demo"))
     path = Path(bare.large.objects.path(POINTER.oid))
     path.chmod(0o644)
@@ -267,7 +268,7 @@ def test_cmgit_reads_what_git_lfs_wrote(
     git(demo, "commit", "-q", "-m", "large")
     assert artifacts.save(workspace, "demo") == []
     assert history.cat(workspace, workspace.one("script", "a"), "x.bin", at="HEAD") == BIG
-    repositories.pull(bare, "demo")
+    pull(bare, "demo")
     place = Path(bare.directory(bare.one("script", "a")))
     files = [(place / name).read_bytes() for name in ("x.bin", "link.bin", "y.bin")]
     assert files == [BIG, b"", b"y"]

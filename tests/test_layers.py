@@ -18,9 +18,9 @@ PACKAGE = Path(cmgit.__file__).parent
 LAYERS = [
     "errors home", "names", "query", "meta", "grammar index jobs", "lfs store", "artifact repository change scan",
     "registry", "moves observe metafiles sources large", "refresh", "suggest text", "finding", "workspace", "targets",
-    "adopt artifacts transfer repositories mirror serve", "check history space", "removed", "actions", "cli", "__main__",
+    "adopt artifacts transfer repositories pull mirror serve", "check history space", "removed", "actions", "cli", "__main__",
 ]  # fmt: skip
-SHORTHANDS = {("workspace", above) for above in ("artifacts", "history", "repositories")}
+SHORTHANDS = {("workspace", above) for above in ("artifacts", "history", "pull")}
 """The methods of Workspace that stand for functions of the layers above it."""
 
 ONLY = {"dulwich": "store", "xxhash": "index", "typer": "cli", "tantivy": "text", "rich": "cli"}

@@ -10,6 +10,7 @@ import pytest
 from cmgit import artifacts, repositories, transfer
 from cmgit.artifact import Artifact
 from cmgit.errors import CmgitError, NotFound
+from cmgit.pull import pull
 from cmgit.workspace import Workspace
 from tests.conftest import Git, count, uid_of, write_files
 
@@ -45,7 +46,7 @@ def test_another_artifact_took_its_place(
     path = demo
     if kind == "bare":
         repositories.remove(workspace, "demo")
-        path = Path(repositories.pull(workspace, url=str(demo)).path)
+        path = Path(pull(workspace, url=str(demo)).path)
     artifact = workspace.one("script", "a")
     transfer.move(workspace, artifact, "z")
     other = workspace.add("script", "demo:a")

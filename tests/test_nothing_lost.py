@@ -12,6 +12,7 @@ import pytest
 import cmgit
 from cmgit import artifacts, history, removed, repositories, transfer
 from cmgit.errors import AlreadyExists, GitError, UsageError
+from cmgit.pull import pull
 from tests.conftest import write_files
 
 
@@ -60,7 +61,7 @@ def test_checkout_keeps_branches_named_cmgit(workspace, make_repo, git, tmp_path
     """Only cmgit's own directory is left out of the copy."""
     origin = make_repo("b", "q")
     git(origin, "branch", "-M", "cmgit")
-    repositories.pull(workspace, "bb", url=str(origin))
+    pull(workspace, "bb", url=str(origin))
     repositories.checkout(workspace, "bb", str(tmp_path / "co"))
     assert [a.alias for a in workspace.find("script", "q")] == ["q"]
     assert "refs/heads/cmgit" in git(tmp_path / "co", "for-each-ref")

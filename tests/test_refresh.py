@@ -15,6 +15,7 @@ from cmgit.errors import CmgitError
 from cmgit.index.lookup import Index
 from cmgit.index.record import Record
 from cmgit.names import Name
+from cmgit.pull import pull
 from cmgit.query import Query
 from cmgit.refresh import Mode, refresh
 from cmgit.workspace import Workspace
@@ -139,7 +140,7 @@ class World:
         run_git(path, "commit", "-q", "--allow-empty", "-m", "change")
 
     def _pull(self, name: str) -> None:
-        repositories.pull(self.workspace, name, str(self._sources[name]))
+        pull(self.workspace, name, str(self._sources[name]))
 
 
 def content(index: Index) -> list[object]:

@@ -9,8 +9,10 @@ from pathlib import Path
 import pytest
 
 from cmgit import actions, artifacts, history, removed, transfer
+from cmgit.actions.selection import select_past
 from cmgit.errors import AlreadyExists, AutomationNotFound, CmgitError, NotFound
-from cmgit.repositories import pull, remove
+from cmgit.pull import pull
+from cmgit.repositories import remove
 from cmgit.workspace import Workspace
 from tests.conftest import Git, artifact_files, meta_of, uid_of, write_files
 from tests.test_history import commit, edit
@@ -96,7 +98,7 @@ def log(workspace: Workspace, words: str, at: str = "") -> list[tuple[str, str]]
     """The titles and paths of the log of what a command line names."""
     automation, artifact = words.split()
     given = {"automation": automation, "artifact": artifact, "at": at}
-    changes = history.log(workspace, actions.select_past(workspace, given))
+    changes = history.log(workspace, select_past(workspace, given))
     return [(change.commit.message.splitlines()[0], change.path) for change in changes]
 
 

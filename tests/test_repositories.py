@@ -20,7 +20,8 @@ from cmgit.errors import (
     Unsupported,
     UsageError,
 )
-from cmgit.repositories import checkout, detect, init, pull, remove, update
+from cmgit.pull import pull
+from cmgit.repositories import checkout, detect, init, remove, update
 from cmgit.workspace import Workspace
 
 from .conftest import artifact_files, write_files
@@ -295,19 +296,19 @@ def test_a_pull_that_fails_later_changes_nothing(workspace, git, origin):
 
 KILLED = """
 import os, signal, sys
-import cmgit.repositories as repositories
+import cmgit.pull as module
 def kill(*_):
     os.kill(os.getpid(), signal.SIGKILL)
 {patch}
 from cmgit.workspace import Workspace
-repositories.pull(Workspace(), "demo", url=sys.argv[1])
+module.pull(Workspace(), "demo", url=sys.argv[1])
 """
 
 
 @pytest.mark.parametrize(
     "patch",
-    ["repositories.fetch = kill", "repositories._described = kill", "repositories._remember = kill",
-     "os.rename = kill", "repositories.Workspace.index = kill"],
+    ["module.fetch = kill", "module._described = kill", "module._remember = kill",
+     "os.rename = kill", "module.Workspace.index = kill"],
 )  # fmt: skip
 def test_a_killed_pull_is_no_obstacle(workspace, origin, patch):
     """However far a killed pull got, the same pull succeeds afterwards."""
@@ -321,7 +322,7 @@ def test_a_killed_pull_is_no_obstacle(workspace, origin, patch):
 
 def test_no_password_is_kept(workspace, git, origin, home, monkeypatch):
     """Neither the registry, nor Git's configuration, nor anything else in the home has it."""
-    monkeypatch.setattr("cmgit.repositories.fetch", _fetch_without_login(origin))
+    monkeypatch.setattr("cmgit.pull.fetch", _fetch_without_login(origin))
     entry = pull(workspace, "demo", url="https://ann:s3cret@example.org/o/demo.git")
     assert entry.url == "https://example.org/o/demo.git"
     assert git(entry.path, "config", "remote.origin.url").strip() == entry.url

@@ -12,6 +12,7 @@ import pytest
 
 from cmgit import artifacts, history, repositories
 from cmgit.actions import access
+from cmgit.pull import pull
 from cmgit.space import gc, size, use_of_home, use_of_repositories
 from cmgit.store.locks import process_lock
 from cmgit.workspace import Workspace
@@ -33,7 +34,7 @@ def bare(
     """A home with a bare repository that has a large file, and a check-out of it; with git and
     without."""
     monkeypatch.setenv("CMGIT_TRANSPORT", request.param)
-    repositories.pull(workspace, "demo", str(make_repo("demo", "a", files={"cmr.yaml": LIMIT})))
+    pull(workspace, "demo", str(make_repo("demo", "a", files={"cmr.yaml": LIMIT})))
     write_files(tmp_path / "src", {"x.bin": BIG, "y": "small\n"})
     artifact = workspace.add("script", "demo:big", source=str(tmp_path / "src"))
     workspace.directory(artifact)
@@ -95,7 +96,7 @@ def test_what_is_named_stays(bare: Workspace) -> None:
     assert history.cat(bare, bare.one("script", "big", at="HEAD~1"), "x.bin", at="HEAD~1") == BIG
     repositories.remove(bare, "demo")
     assert freed(bare) == []
-    repositories.pull(bare, "demo", str(Path(bare.home).parent / "demo"))
+    pull(bare, "demo", str(Path(bare.home).parent / "demo"))
     repositories.remove(bare, "demo", everything=True)
     assert freed(bare) == ["large file"]
     assert list(bare.large.objects) == []

@@ -21,6 +21,7 @@ from cmgit.errors import (
     UsageError,
 )
 from cmgit.names import Name
+from cmgit.pull import pull
 from cmgit.registry import Entry
 from cmgit.repository import Repository
 from tests.conftest import Git, MakeRepo, meta_of, uid_of, write_files
@@ -156,7 +157,7 @@ def test_reports(demo: Path, home: Path) -> None:
 
 def bare_demo(make_repo: MakeRepo, workspace: Workspace) -> Entry:
     """A pulled repository with the scripts a and b."""
-    return repositories.pull(workspace, url=str(make_repo("demo", "a", "b")))
+    return pull(workspace, url=str(make_repo("demo", "a", "b")))
 
 
 def test_changes_go_on_where_the_repository_is_now(
@@ -222,7 +223,7 @@ def test_a_check_out_while_another_command_waits(
     home, place = workspace.home, str(tmp_path / "work")
     meanwhile(monkeypatch, lambda: repositories.checkout(Workspace(home), "demo", place))
     commands = {
-        "pull": lambda: repositories.pull(workspace, "demo"),
+        "pull": lambda: pull(workspace, "demo"),
         "checkout": lambda: repositories.checkout(workspace, "demo", str(tmp_path / "other")),
     }
     with pytest.raises(UsageError, match=f"demo is a working repository.*{place}"):

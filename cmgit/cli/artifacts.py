@@ -8,6 +8,8 @@ import orjson
 import typer
 
 from .. import actions, artifacts
+from ..actions.artifacts import SORT_KEYS
+from ..actions.selection import select_one, select_some
 from ..artifact import Artifact
 from ..errors import NotFound, UsageError
 from ..grammar import Input, set_flag
@@ -81,7 +83,7 @@ def find(
     limit: Annotated[int | None, typer.Option(min=0, help="At most this many.")] = None,
     count: Annotated[bool, typer.Option("--count", help="Only how many there are.")] = False,
     by: Annotated[str, typer.Option(help=f"Count each: one of {', '.join(KINDS)}.")] = "",
-    sort: Annotated[str, typer.Option(help=f"By one of: {', '.join(actions.SORT_KEYS)}.")] = "",
+    sort: Annotated[str, typer.Option(help=f"By one of: {', '.join(SORT_KEYS)}.")] = "",
     path: Annotated[bool, typer.Option("--path", help="Print directories, as cm does.")] = False,
     snippets: Annotated[
         bool | None,
@@ -256,7 +258,7 @@ def load(
     if out_format:
         answer("load", given)
     workspace = open_workspace()
-    found = actions.select_one(workspace, given)
+    found = select_one(workspace, given)
     meta = workspace.original(found, at) if original else workspace.load(found, at)
     out.json(meta) if json else out.meta(meta, yaml)
     if not at:
@@ -328,7 +330,7 @@ def remove(
     What is not committed yet is committed first; files that Git ignores are gone for good.
     """
     workspace = open_workspace()
-    found = actions.select_some(workspace, _given(automation, names, tags=tags))
+    found = select_some(workspace, _given(automation, names, tags=tags))
     if not force and not confirm(f"Remove {', '.join(a.name for a in found[:5])}?"):
         raise UsageError("nothing was removed", "say -f to remove without being asked")
     artifacts.remove(workspace, found)

@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from .. import actions, history, removed
+from .. import history, removed
+from ..actions.selection import select_one, select_past
 from ..errors import UsageError
 from . import here
 from .app import app
@@ -33,7 +34,7 @@ def log(
     if out_format:
         answer("log", {**given, "limit": limit})
     workspace = open_workspace()
-    found = actions.select_past(workspace, given)
+    found = select_past(workspace, given)
     for change in islice(history.log(workspace, found), limit):
         values = change.to_dict()
         out.json(values) if json else out.line(_log_line(values))
@@ -64,7 +65,7 @@ def diff(
     if out_format:
         answer("diff", {**given, "artifacts": [old, new]})
     workspace = open_workspace()
-    for file in history.diff(workspace, actions.select_past(workspace, given), old, new):
+    for file in history.diff(workspace, select_past(workspace, given), old, new):
         out.json(file.to_dict()) if json else out.data(file.text)
 
 
@@ -103,7 +104,7 @@ def cat(
     if json:
         answer("cat", {**given, "artifacts": [file] if file else []})
     workspace = open_workspace()
-    found = actions.select_one(workspace, given)
+    found = select_one(workspace, given)
     with history.open_file(workspace, found, file, at) as stream:
         out.stream(stream)
 

@@ -10,6 +10,7 @@ import typer
 
 from .. import actions, adopt, check, repositories
 from ..errors import NotFound, UsageError
+from ..pull import pull
 from ..store.transport import network
 from . import here
 from .app import app, finish
@@ -128,7 +129,7 @@ def pull_repo(
     What it does not have comes from the source; with --offline it is an error, and named.
     """
     workspace = open_workspace()
-    entry = repositories.pull(workspace, name, url, branch, checkout, depth, from_, offline)
+    entry = pull(workspace, name, url, branch, checkout, depth, from_, offline)
     if lfs:
         with network(forbidden=offline):
             workspace.large.provide_all(workspace.repository(entry))

@@ -11,11 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from cmgit import history, repositories
+from cmgit import history
 from cmgit.errors import CmgitError, Damaged, NotFound, RemoteError
 from cmgit.lfs.objects import Objects
 from cmgit.lfs.pointer import Pointer
 from cmgit.lfs.remote import remote_at
+from cmgit.pull import pull
 from cmgit.store.git import GitRepository
 from cmgit.store.large import large_url
 from cmgit.store.transport import Interrupted, LoginNeeded
@@ -232,5 +233,5 @@ def test_a_repository_with_a_server(
     git(demo, "config", "lfs.locksverify", "false")
     git(demo, "lfs", "push", "--all", "origin")
     shutil.rmtree(demo / ".git" / "lfs")
-    repositories.pull(workspace, "demo", str(tmp_path / "origin.git"))
+    pull(workspace, "demo", str(tmp_path / "origin.git"))
     assert history.cat(workspace, workspace.one("script", "a"), "x.bin") == DATA

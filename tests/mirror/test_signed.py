@@ -12,7 +12,7 @@ from cmgit.mirror.signatures import Signers
 from cmgit.mirror.signed import ALL, TIPS, Policy, parse_what, problems, split_commit, split_tag
 from cmgit.mirror.sources import Mirrors, new_mirror
 from cmgit.mirror.verify import verify_mirror
-from cmgit.repositories import pull
+from cmgit.pull import pull
 from cmgit.store.git import GitRepository
 from cmgit.workspace import Workspace
 from tests.conftest import run_git

@@ -18,7 +18,8 @@ from cmgit.index.lookup import PENDING
 from cmgit.mirror import fleet
 from cmgit.mirror.sources import Mirrors
 from cmgit.mirror.state import read_state
-from cmgit.repositories import init, pull, remove
+from cmgit.pull import pull
+from cmgit.repositories import init, remove
 from cmgit.workspace import Workspace
 from tests.conftest import meta_of, run_git
 

@@ -9,6 +9,7 @@ import typer
 
 from ..errors import UsageError
 from .app import app
+from .artifacts import Json
 from .output import open_workspace, out
 
 
@@ -23,6 +24,7 @@ def serve(
         bool, typer.Option("--allow-push", help="Whoever can reach it may push, but to mirrors.")
     ] = False,
     verbose: Annotated[bool, typer.Option("--verbose", help="A line for each request.")] = False,
+    json: Json = False,
 ) -> None:
     """Serve the pulled and mirrored repositories to 'git clone' and 'cmgit pull --from'.
 
@@ -36,7 +38,10 @@ def serve(
     with Server(home, host, port, allow_push, out.note if verbose else None) as server:
         signal.signal(signal.SIGTERM, _stop)
         try:
-            out.line(server.url)
+            if json:
+                out.json({"url": server.url})
+            else:
+                out.line(server.url)
             server.serve_forever()
         except KeyboardInterrupt:
             out.note("stopped")

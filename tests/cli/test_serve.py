@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import subprocess
 from pathlib import Path
@@ -13,16 +14,20 @@ from tests.cli import SCRIPT, bad
 from tests.conftest import MakeRepo, run_git
 
 
-@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
-def test_serve(workspace: Workspace, make_repo: MakeRepo, tmp_path: Path, how: int) -> None:
+@pytest.mark.parametrize(("how", "as_json"), [(signal.SIGINT, False), (signal.SIGTERM, True)])
+def test_serve(
+    workspace: Workspace, make_repo: MakeRepo, tmp_path: Path, how: int, as_json: bool
+) -> None:
     """It prints its URL, serves, tells of requests when asked to, and ends cleanly."""
     workspace.pull(url=str(make_repo("demo", "a")))
     command = [SCRIPT, "serve", "--git", "--port=0", "--verbose"]
+    command += ["--json"] if as_json else []
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as process:
         assert process.stdout is not None
-        url = process.stdout.readline().strip()
+        line = process.stdout.readline().strip()
+        url = json.loads(line)["url"] if as_json else line
         run_git(tmp_path, "clone", "-q", f"{url}/demo", "clone")
         process.send_signal(how)
         out, err = process.communicate(timeout=60)

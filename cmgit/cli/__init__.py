@@ -2,7 +2,7 @@
 
 * :mod:`.short`: ``find``, ``load``, ``where`` and ``tags`` straight from a fresh index, without
   importing anything big; :mod:`.keep` keeps what ``load`` prints for it.
-* :mod:`.quick`: ``add`` without the Typer application.
+* :mod:`.quick`: ``add``, and lookups after a change, without the Typer application.
 * :mod:`.app`: the Typer application; :mod:`.artifacts`, :mod:`.repositories` and :mod:`.history`
   hold its commands; :mod:`.words` turns CM's spelling into Typer's.
 * :mod:`.space`: ``du`` and ``gc``.

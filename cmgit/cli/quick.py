@@ -1,7 +1,10 @@
-"""``add`` without the Typer application, which takes longer to import than the change takes.
+"""What is done without the Typer application, which takes longer to import than this takes.
 
-It does what is plainly written and leaves everything else (another action, an unknown flag, a
-name with ``.`` for here) to the full command line by returning None, before anything is done.
+* ``add``: what is plainly written.
+* Lookups whose index was not up to date: it is brought up to date, and :mod:`.short` asked again.
+
+Everything else (another action, an unknown flag, a name with ``.`` for here) is left to the full
+command line by returning None, before anything is done.
 """
 
 from __future__ import annotations
@@ -18,7 +21,9 @@ _OTHER_COMMANDS = ("repo", "automation", "55c3e27e8a140e48", "bbeb15d8f0a944a4")
 
 def run(words: Sequence[str]) -> int | None:
     """Carry out the command line; returns the exit code, or None when this is not its job."""
-    if len(words) < 2 or words[0] != "add":
+    if words[:1] != ["add"]:
+        return _look_up(words)
+    if len(words) < 2:
         return None
     names = [word for word in words[1:] if not word.startswith("-")]
     flags = [word for word in words[1:] if word.startswith("-")]
@@ -32,6 +37,33 @@ def run(words: Sequence[str]) -> int | None:
     from .output import guarded
 
     return guarded(lambda: _add(names, given))
+
+
+def _look_up(words: Sequence[str]) -> int | None:
+    """Answer from the index when it was only out of date."""
+    import os
+
+    from ..home import default_home
+    from ..index.lookup import open_fresh
+    from . import short
+
+    home = default_home(os.environ)
+    if not short.is_lookup(words) or not os.path.exists(os.path.join(home, "registry.json")):
+        return None
+    if open_fresh(home) is not None:
+        return None  # it was not that
+    from .output import guarded, open_workspace, out
+
+    workspace = open_workspace()
+    if workspace.registry.warnings:
+        return None  # to be told once
+
+    def refresh() -> int:
+        workspace.index()
+        out.quiet()
+        return 0
+
+    return guarded(refresh) or short.run(words)
 
 
 def _read(flags: Sequence[str]) -> Input | None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from cmgit.cli import quick
+from cmgit.cli import quick, short
 from cmgit.cli.app import run_app
 from cmgit.workspace import Workspace
 
@@ -82,3 +82,38 @@ def test_it_imports_nothing_that_it_does_not_need(workspace: Workspace) -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "[]"
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["find model --json", "find model --tags=new --count", "tags", "where model b"],
+)
+def test_a_lookup_after_a_change(
+    line: str, workspace: Workspace, capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    """An index that is not up to date is brought up to date, and answers as the full command line
+    does; one that is, is not the reason why nobody answered."""
+    workspace.add("automation", "model,1a2b3c4d5e6f7081")
+    workspace.add("model", "b", tags="new")
+    place = Path(workspace.home, "local", "model")
+    (place / "b").rename(place / "c")
+    (place / "c" / "_cm.json").write_text(
+        (place / "c" / "_cm.json").read_text().replace("new", "new, newer")
+    )
+    (place / "c").rename(place / "b")
+    assert short.run(line.split()) is None
+    assert quick.run(line.split()) == 0
+    quickly = capfdbinary.readouterr()
+    assert run_app(line.split()) == 0
+    assert capfdbinary.readouterr() == quickly
+    assert quick.run(line.split()) is None
+
+
+def test_a_lookup_that_cannot_be_made(workspace: Workspace, home: Path) -> None:
+    """Without a home, and where something is to be told, the full command line has to."""
+    workspace.add("automation", "model,1a2b3c4d5e6f7081")
+    registry = home / "registry.json"
+    registry.write_text(registry.read_text().replace('"path"', '"nowhere"'))
+    assert quick.run(["find", "model"]) is None
+    registry.unlink()
+    assert quick.run(["find", "model"]) is None

@@ -52,6 +52,11 @@ def run(words: Sequence[str]) -> int | None:
     return None if answer is None else write(answer[0]) or answer[1]
 
 
+def is_lookup(words: Sequence[str]) -> bool:
+    """Whether a command line is one that a fresh index may answer."""
+    return parse(words) is not None
+
+
 def _answer(index: Index, asked: Asked) -> tuple[bytes, int] | None:
     """What goes to stdout, and the exit code; None when the full command line has to tell."""
     from ...index.lookup import BUILT_IN_AUTOMATIONS, check_automation

@@ -55,7 +55,7 @@ def _each(work: Callable[[T], R], items: list[T]) -> list[R]:
 def _begin() -> None:
     """In a worker: leave interrupts to the parent, and end when it does, however it ends.
 
-    Many small objects are made there and few cycles: looking for these took a fifth of the time.
+    Many small objects are made there and few cycles, for which Python would look again and again.
     """
     import gc
     from multiprocessing import connection, parent_process

@@ -2,8 +2,7 @@
 
 The formats are Git's own (``gitformat-pack(5)``): packs of version 2 with indexes of version 2. What
 is not as expected, other versions and damage among it, is not read here and left to dulwich, which
-says what is wrong; it also knows the rest, loose objects and alternates. The difference is that
-dulwich asks the file system and several layers of its own for each object, which takes five times as long.
+says what is wrong. dulwich asks the file system, and several layers of its own, for each object.
 """
 
 from __future__ import annotations

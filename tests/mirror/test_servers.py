@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import gc
 import threading
-import warnings
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,11 +10,11 @@ import pytest
 from cmgit.mirror.state import read_state
 from cmgit.store import dulwich_transport, git_program
 from cmgit.workspace import Workspace
-from tests.servers import Backend, backend
+from tests.servers import Backend, backend, collect
 
 from .origins import Origins, bare, check_same, mirror, refs, states, synced
 
-__all__ = ["backend"]
+__all__ = ["backend", "collect"]
 
 # what dulwich leaves open when the other side fails, it closes when it is collected
 pytestmark = pytest.mark.filterwarnings(
@@ -40,15 +37,6 @@ FAILURES = {
     "404": ({"answer": (404, "text/plain", b"no")}, "is not a Git repository"),
     "500": ({"answer": (500, "text/plain", b"oops")}, "500"),
 }
-
-
-@pytest.fixture(autouse=True)
-def collect() -> Iterator[None]:
-    """Collect it here, not in a test that knows nothing of it."""
-    yield
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        gc.collect()
 
 
 @pytest.fixture(params=["dulwich", "both", "git"])

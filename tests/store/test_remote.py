@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import gc
 import os
 import socket
 import subprocess
 import sys
 import threading
 import time
-import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,23 +18,14 @@ from cmgit.store import dulwich_transport, git_program
 from cmgit.store.git import GitRepository
 from cmgit.store.login import given_login
 from cmgit.store.remote import fetch, package_directory, parse_source, snapshot
-from tests.servers import backend
+from tests.servers import backend, collect
 
-__all__ = ["backend"]
+__all__ = ["backend", "collect"]
 
 # what dulwich leaves open when the other side fails, it closes when it is collected
 pytestmark = pytest.mark.filterwarnings(
     "ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning"
 )
-
-
-@pytest.fixture(autouse=True)
-def collect() -> Iterator[None]:
-    """Collect it here, not in a test that knows nothing of it."""
-    yield
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        gc.collect()
 
 
 @pytest.fixture

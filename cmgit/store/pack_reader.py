@@ -30,7 +30,12 @@ _KEPT_BYTES = 8 << 20  # of bases of deltas, for the next delta
 _KEPT_MOST = 1 << 20  # of one
 _DEEPEST = 4096  # chain of deltas; git makes none that are deeper
 
-_UNEXPECTED = (OSError, ValueError, IndexError, struct.error, zlib.error, ApplyDeltaError)
+_MOST_DEFLATED = 1032  # bytes that one byte of deflated data may stand for
+
+_UNEXPECTED = (
+    OSError, ValueError, IndexError, OverflowError, MemoryError, struct.error, zlib.error,
+    ApplyDeltaError,
+)  # fmt: skip
 
 Found = tuple[int, bytes]  # Git's number of the kind, the data
 
@@ -133,20 +138,17 @@ class _Pack:
 
     def _resolved(self, offset: int) -> Found | None:
         """Follow deltas down to what stands whole, and apply them on the way back."""
-        deltas: list[tuple[int, bytes]] = []
-        found = None
-        while found is None and len(deltas) < _DEEPEST:
-            found = self._kept.get(offset)
-            if found is None:
-                kind, base, data = self._stored(offset)
-                if base is None:
-                    found = kind, data
-                else:
-                    deltas.append((offset, data))
-                    offset = base
-        if found is None:
-            return None
-        for at, delta in reversed(deltas):
+        deltas: dict[int, bytes] = {}
+        while (found := self._kept.get(offset)) is None:
+            kind, base, data = self._stored(offset)
+            if base is None:
+                found = kind, data
+                break
+            deltas[offset] = data
+            offset = base
+            if offset in deltas or len(deltas) > _DEEPEST:
+                raise ValueError("deltas without a base")
+        for at, delta in reversed(deltas.items()):
             self._keep(offset, found)
             found = found[0], b"".join(apply_delta(found[1], delta))
             offset = at
@@ -175,13 +177,15 @@ class _Pack:
             base = offset - back
         elif kind == _REF_DELTA:
             base = self._offset(pack[at : at + 20])
-            if base is None or base == offset:
+            if base is None:
                 raise ValueError("a delta without its base")
             at += 20
         elif kind not in _WHOLE:
             raise ValueError("of an unknown kind")
         # deflated data is at most so much larger than what went in; what follows is not looked at
-        data = zlib.decompress(pack[at : at + size + (size >> 8) + 64], bufsize=size or 1)
+        deflated = pack[at : at + size + (size >> 8) + 64]
+        room = min(size, len(deflated) * _MOST_DEFLATED)  # whatever it says
+        data = zlib.decompress(deflated, bufsize=room or 1)
         if len(data) != size:
             raise ValueError("of another size than it says")
         return kind, base, data

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 import random
+import struct
 import subprocess
+import zlib
 from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from dulwich.pack import write_pack_index_v2
 
 from cmgit.errors import Damaged
 from cmgit.store.git import GitRepository
@@ -157,3 +161,60 @@ def test_cut(size: int, repository: Path, git: Git) -> None:
                 assert object_id(*store.read(oid)) == oid
         store.close()
         path.write_bytes(data)
+
+
+def entry(kind: int, size: int, data: bytes, before: bytes = b"") -> bytes:
+    """What a pack has of one object: the kind, a size that may be a lie, what is deflated."""
+    head = [kind << 4 | size & 15]
+    size >>= 4
+    while size:
+        head[-1] |= 128
+        head.append(size & 127)
+        size >>= 7
+    return bytes(head) + before + zlib.compress(data)
+
+
+def store_with(directory: Path, *entries: tuple[int, bytes]) -> GitRepository:
+    """A bare repository with a pack of these, each with the number of which its id is made."""
+    subprocess.run(["git", "init", "-q", "--bare", str(directory)], check=True)
+    pack, rows = b"PACK" + struct.pack(">2I", 2, len(entries)), []
+    for number, data in entries:
+        rows.append((bytes([number]) * 20, len(pack), zlib.crc32(data)))
+        pack += data
+    end = hashlib.sha1(pack).digest()
+    place = directory / "objects" / "pack"
+    (place / "pack-x.pack").write_bytes(pack + end)
+    with open(place / "pack-x.idx", "wb") as file:
+        write_pack_index_v2(file, sorted(rows), end)
+    return GitRepository.open(str(directory))
+
+
+def huge(size: int) -> bytes:
+    """A delta that says that it makes so many bytes of four."""
+    head = [4]
+    while size >= 128:
+        head.append(size & 127 | 128)
+        size >>= 7
+    return bytes([*head, size, 0x90, 4])
+
+
+LIES = {
+    "of itself": [(1, entry(7, 4, huge(4), b"\1" * 20))],
+    "in a ring": [(1, entry(7, 4, huge(4), b"\2" * 20)), (2, entry(7, 4, huge(4), b"\1" * 20))],
+    "at no distance": [(1, entry(6, 4, huge(4), b"\0"))],
+    "before the pack": [(1, entry(6, 4, huge(4), b"\x7f"))],
+    "too large": [(1, entry(3, 1 << 40, b"data"))],
+    "too large to count": [(1, entry(3, 1 << 70, b"data"))],
+    "too small": [(1, entry(3, 3, b"data"))],
+    "a delta that is too large": [(1, entry(7, 10, huge(1 << 45), b"\2" * 20)), (2, entry(3, 4, b"data"))],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("lie", LIES)
+def test_packs_that_lie(lie: str, tmp_path: Path) -> None:
+    """What no honest program writes is damaged, and neither a crash nor endless."""
+    git = store_with(tmp_path / "x.git", *LIES[lie])
+    with pytest.raises(Damaged):
+        git.objects.read(ObjectID("01" * 20))
+    assert PackReader(str(tmp_path / "x.git" / "objects" / "pack")).read("01" * 20) is None
+    git.close()

@@ -18,6 +18,7 @@ _OPTIONS = (
     "--batch", "--no-tty", "--no-options", "--status-fd=1", "--trust-model=always",
     "--no-auto-key-retrieve", "--disable-dirmngr",
 )  # fmt: skip
+_GOOD = ["GOODSIG", "NEWSIG", "VALIDSIG"]  # each once
 _WRONG = {
     "NO_PUBKEY": "its signer is nobody that is allowed",
     "BADSIG": "its signature is not right",
@@ -25,6 +26,8 @@ _WRONG = {
     "EXPKEYSIG": "the key of its signature had expired",
     "EXPSIG": "its signature has expired",
 }
+
+_OF_BYTES = "00"  # the class of a signature of the very bytes; of text there are others
 
 Status = list[list[str]]
 
@@ -58,10 +61,12 @@ def verify(home: str, data: bytes, signature: str, past: bool = False) -> str:
         status = _verified(home, data, signature, f"--faked-system-time={made}!")
     found = {words[0] for words in status}
     wrong = next((text for word, text in _WRONG.items() if word in found), "")
-    good = [words for words in status if words[0] in ("NEWSIG", "GOODSIG", "VALIDSIG")]
-    if wrong or sorted(words[0] for words in good) != ["GOODSIG", "NEWSIG", "VALIDSIG"]:
+    good = {words[0]: words for words in status if words[0] in _GOOD}
+    if wrong or sorted(words[0] for words in status if words[0] in _GOOD) != _GOOD:
         raise Untrusted(wrong or "its signature is not right")
-    return next(" ".join(words[2:]) for words in good if words[0] == "GOODSIG")
+    if good["VALIDSIG"][9:10] != [_OF_BYTES]:
+        raise Untrusted("its signature is one of text, whose ends of lines may be others")
+    return " ".join(good["GOODSIG"][2:])
 
 
 def _made_by_expired(status: Status) -> str:

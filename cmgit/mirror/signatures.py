@@ -22,7 +22,9 @@ from . import openpgp
 NAMESPACE = "cmgit-export"
 OPENPGP = "gpg:"  # before the name of a key
 _SSH = b"-----BEGIN SSH SIGNATURE-----"
-_ENDS = (b"-----END SSH SIGNATURE-----", b"-----END PGP SIGNATURE-----")
+_ONE = re.compile(
+    rb"-----BEGIN (SSH|PGP) SIGNATURE-----\r?\n(?:(?!-----).*\n)*-----END \1 SIGNATURE-----\s*"
+)
 _KEYS = re.compile(
     rb"^-----BEGIN PGP PUBLIC KEY BLOCK-----$.*?^-----END PGP PUBLIC KEY BLOCK-----$",
     re.DOTALL | re.MULTILINE,
@@ -98,12 +100,12 @@ class Signers:
             os.unlink(path)
 
     def _verify(self, data: bytes, signature: bytes, path: str, namespace: str, at: int) -> str:
-        if not signature.rstrip().endswith(_ENDS):
+        if not signature.startswith((_SSH, openpgp.BEGIN)):
+            raise Untrusted("its signature is neither of SSH nor of OpenPGP")
+        if not _ONE.fullmatch(signature):
             raise Untrusted("what follows its signature was not signed")
         if signature.startswith(_SSH):
             return self._verify_ssh(data, path, namespace, at)
-        if not signature.startswith(openpgp.BEGIN):
-            raise Untrusted("its signature is neither of SSH nor of OpenPGP")
         if not self._has_keys:
             raise Untrusted(
                 f"its signer is nobody that {self.path} allows: no OpenPGP key is there"
@@ -121,7 +123,8 @@ class Signers:
             done = _run("verify", *words, input=data)
             if done.returncode == 0:
                 return principal
-        raise Untrusted(f"its signature is not right: {_said(done)}")
+        said = _said(done).replace(self._ssh, self.path)
+        raise Untrusted(f"its signature is not right: {said}")
 
 
 def check_outside(signers: str, places: Iterable[str]) -> str:

@@ -170,7 +170,7 @@ def _without_signature(data: bytes) -> tuple[bytes, bytes | None]:
         if line.startswith(b"gpgsig "):
             signatures.append(place := [])
             line = line[len(b"gpgsig") :]
-        elif line.startswith(b"gpgsig"):  # of its form with other ids
+        elif line.startswith(b"gpgsig-sha256 "):  # of its form with other ids
             place = []
         elif not line.startswith(b" "):
             place = kept

@@ -83,11 +83,16 @@ def test_a_signature_for_something_else(tmp_path: Path) -> None:
             allowed.verify(b"text", signature, namespace="git")
         with pytest.raises(Untrusted, match="neither of SSH nor of OpenPGP"):
             allowed.verify(b"text", signature.replace(b"BEGIN SSH", b"BEGIN X"))
-        with pytest.raises(Untrusted, match="what follows its signature"):
-            allowed.verify(b"text", signature + b"more")
+        for more in (b"more", b"more\n-----END SSH SIGNATURE-----\n", signature):
+            with pytest.raises(Untrusted, match="what follows its signature"):
+                allowed.verify(b"text", signature + more)
+        assert allowed.verify(b"text", signature + b"\n\n") == "ann@example.org"
     name, rest = line.split(" ", 1)
     signers.write_text(f'{name} valid-before="20200101" {rest}')
     with Signers(str(signers)) as allowed, pytest.raises(Untrusted):
+        allowed.verify(b"text", signature)
+    signers.write_text(f'{name} namespaces="git" {rest}')
+    with Signers(str(signers)) as allowed, pytest.raises(Untrusted, match=f"right: {signers}:1: "):
         allowed.verify(b"text", signature)
 
 

@@ -86,6 +86,8 @@ def test_the_payload_is_that_of_git(origin: Path, ann: Path) -> None:
     both = head + b"gpgsig-sha256 other\n more\ngpgsig " + rest
     assert split_commit(both) == (payload, signature)
     assert split_commit(payload) == (payload, None)
+    other = head + b"gpgsig-other was not signed\ngpgsig " + rest
+    assert split_commit(other)[0] == head + b"gpgsig-other was not signed\n" + payload[len(head) :]
     twice = head + b"gpgsig x\n y\ngpgsig " + rest
     with pytest.raises(Untrusted, match="several signatures"):
         split_commit(twice)
@@ -218,9 +220,24 @@ def test_openpgp(workspace: Workspace, origin: Path, origins: Origins, gpg: Gpg)
     changed = run_git(origin, *write, input=good.replace("write file", "write evil")).strip()
     run_git(origin, "update-ref", "refs/heads/main", changed)
     assert "its signature is not right" in found(origin, signers)[0]
+    write_signed(origin, gpg, bob, "--textmode")
+    assert "its signature is one of text" in found(origin, signers)[0]
+    write_signed(origin, gpg, bob)
+    assert found(origin, signers) == []
     signers.write_text(ssh + gpg.public(bob).replace("A", "B"))
     with pytest.raises(UsageError, match="OpenPGP keys of the signers cannot be read"):
         found(origin, signers)
+
+
+def write_signed(origin: Path, gpg: Gpg, key: str, *words: str) -> None:
+    """Let gpg sign the commit of ``main`` anew."""
+    payload, _ = split_commit(run_git(origin, "cat-file", "commit", "main").encode())
+    signed = gpg.run("--armor", "-u", key, *words, "--detach-sign", input=payload.decode())
+    head, _, message = payload.decode().partition("\n\n")
+    header = "gpgsig " + "\n ".join(signed.splitlines())
+    new = f"{head}\n{header}\n\n{message}"
+    write = ("hash-object", "-t", "commit", "-w", "--stdin")
+    run_git(origin, "update-ref", "refs/heads/main", run_git(origin, *write, input=new).strip())
 
 
 def test_openpgp_keys_that_are_old_or_revoked(

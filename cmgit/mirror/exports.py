@@ -186,9 +186,8 @@ def _bundle(
     known = list(before.refs.values()) if before else []
     for _ in range(_TRIES):
         refs, head = _state(git)
-        held = Held(
-            entry.alias, entry.uid, entry.url, entry.branch, head.ref or "", refs, mirror
-        )  # fmt: skip
+        branch = head.ref if head.ref and head.ref.startswith("refs/heads/") else ""
+        held = Held(entry.alias, entry.uid, entry.url, entry.branch, branch, refs, mirror)
         name = f"{BUNDLES}/{entry.alias}.bundle"
         writer = PartWriter(directory, name, options.split, meter.add)
         try:

@@ -213,6 +213,8 @@ def _held(item: dict[str, Any]) -> Held:
     for name in [*refs, *filter(None, [head])]:
         if not is_ref(name) or name == HEAD:
             raise ValueError(f"ref {name!r}")
+    if head and not head.startswith("refs/heads/"):  # elsewhere nothing has to be signed
+        raise ValueError(f"head {head!r} is no branch")
     return Held(
         item["alias"], item["uid"], str(item["url"]), str(item["branch"]), head, refs,
         bool(item["mirror"]), int(item["objects"]), tuple(_oid(oid) for oid in item["prerequisites"]),

@@ -175,7 +175,8 @@ def fetched(refs: Iterable[tuple[str, str]], symbolic: str) -> Fetched:
         for name, oid in refs
         if is_id(oid) and (name == "HEAD" or check_ref_format(name.encode("utf-8", "replace")))  # type: ignore[arg-type]
     }
-    return Fetched(good, symbolic if symbolic in good else _branch_at(good, good.get("HEAD")))
+    is_branch = symbolic in good and symbolic.startswith("refs/heads/")
+    return Fetched(good, symbolic if is_branch else _branch_at(good, good.get("HEAD")))
 
 
 def _branch_at(refs: Mapping[str, ObjectID], commit: ObjectID | None) -> str:

@@ -289,6 +289,22 @@ def test_a_missing_ref(world: World) -> None:
         world.take()
 
 
+def test_a_head_that_is_no_branch(world: World) -> None:
+    """One elsewhere is exported as none; a manifest with such a one is refused."""
+    work = world.add("one")
+    run_git(work, "update-ref", "refs/pull/1/head", "main")
+    world.sync("one")
+    (world.bare("one") / "HEAD").write_text("ref: refs/pull/1/head\n")
+    export = world.export()
+    assert export.manifest.repositories[0].head == ""
+    world.take()
+    assert refs(world.arrived("one"))["HEAD"] == "ref: refs/heads/main"
+    with pytest.raises(Damaged, match="head 'refs/pull/1/head' is no branch"):
+        change_manifest(
+            export, lambda value: value["repositories"][0].update(head="refs/pull/1/head")
+        )
+
+
 def test_an_empty_mirror(world: World) -> None:
     """A repository without refs, an export without repositories, a directory without exports."""
     world.add("one")

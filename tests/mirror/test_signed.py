@@ -323,6 +323,21 @@ def test_a_sync_takes_only_what_is_signed(
     assert states(synced(workspace)) == {"one": "same"}
 
 
+@pytest.mark.parametrize("transport", ["", "dulwich", "git"])
+def test_the_head_is_a_branch(
+    workspace: Workspace, origin: Path, transport: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What nobody signed, elsewhere than in a branch, is not what is shown first."""
+    monkeypatch.setenv("CMGIT_TRANSPORT", transport)
+    demand(workspace, origin)
+    run_git(origin, "update-ref", "refs/pull/1/head", "main~1")
+    for state in ("new", "changed"):
+        run_git(origin, "symbolic-ref", "HEAD", "refs/pull/1/head")
+        assert states(synced(workspace)) == {"one": state}
+        assert (bare(workspace, "one") / "HEAD").read_text().startswith("ref: refs/heads/")
+        run_git(origin, "update-ref", "refs/pull/2/head", "main~1")
+
+
 def test_a_new_mirror_that_is_not_signed(workspace: Workspace, origins: Origins, ann: Path) -> None:
     """It does not appear."""
     demand(workspace, origins.make("two", 2))

@@ -19,7 +19,7 @@ from ..store.bundle import HEAD, Header, read_header
 from ..store.git import GitRepository
 from ..store.objects import ObjectID
 from ..store.quarantine import Quarantine
-from ..store.refs import replace_refs
+from ..store.refs import check_together, replace_refs
 from .manifest import Held, Part, Stamp, quoted, unquoted
 from .parts import PartReader
 from .signed import Policy, check_signed
@@ -162,6 +162,7 @@ def _take(
         if source.held.parts:
             _take_parts(staged, source, tips, program, tell)
         refs = source.held.refs
+    check_together(refs)
     git = staged.quarantine.git
     for name, oid in refs.items():
         if oid not in git.objects:

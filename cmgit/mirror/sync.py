@@ -26,7 +26,7 @@ from ..store.git import GitRepository
 from ..store.locks import process_lock
 from ..store.objects import ObjectID
 from ..store.quarantine import Quarantine
-from ..store.refs import OWN, replace_refs
+from ..store.refs import OWN, check_together, replace_refs
 from ..store.remote import Fetched, advertised, clone, receive
 from ..store.transport import Interrupted, chosen
 from .large import bring
@@ -264,6 +264,7 @@ def _not_empty(mirror: Mirror, got: Fetched) -> dict[str, ObjectID]:
     wanted = wanted_refs(got)
     if not wanted:
         raise NotFound(f"{mirror.url} is empty: it has no refs", "is it still the right place?")
+    check_together(wanted)
     return wanted
 
 

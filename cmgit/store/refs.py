@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 
-from ..errors import Busy, GitError
+from ..errors import Busy, Damaged, GitError
 from .bundle import HEAD
 from .git import GitRepository
 from .git_program import run
@@ -12,6 +12,16 @@ from .objects import ObjectID
 
 OWN = "refs/cmgit/"
 KEPT = f"{OWN}kept/"  # then a date, then the name without refs/
+
+
+def check_together(refs: Collection[str]) -> None:
+    """Raise Damaged for refs that one repository cannot have, such as ``a`` and ``a/b``."""
+    for name in refs:
+        above = name.rpartition("/")[0]
+        while above:
+            if above in refs:
+                raise Damaged(f"{above} and {name} cannot be there together")
+            above = above.rpartition("/")[0]
 
 
 def replace_refs(

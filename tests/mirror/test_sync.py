@@ -148,6 +148,25 @@ def test_a_source_that_became_empty(workspace: Workspace, origins: Origins) -> N
     assert "is empty" in outcome.error
 
 
+@pytest.mark.parametrize("there", [True, False])
+def test_refs_that_cannot_be_together(
+    workspace: Workspace, origins: Origins, there: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A source that offers a ref and one below it is named, and no ref moves."""
+    monkeypatch.setenv("CMGIT_TRANSPORT", "dulwich")
+    path = origins.make("one")
+    mirror(workspace, path)
+    if there:
+        synced(workspace)
+    commit = origins.commit("one", {"new.txt": "new"})
+    run_git(path, "pack-refs", "--all")
+    with open(path / ".git" / "packed-refs", "a") as file:
+        file.write(f"{commit} refs/x/a\n{commit} refs/x/a/b\n")
+    outcome = synced(workspace)["one"]
+    assert "refs/x/a and refs/x/a/b cannot be there together" in outcome.error
+    assert not there or commit not in refs(bare(workspace, "one")).values()
+
+
 def test_a_repository_without_a_description(workspace: Workspace, origins: Origins) -> None:
     """Any repository can be mirrored, not only those of artifacts."""
     one = origins.make("one")

@@ -135,7 +135,10 @@ def unquoted(text: str) -> str:
     """The ref that :func:`quoted` made this text of; raises ValueError for what it never makes."""
     head, *rest = text.encode("utf-8").split(b"%")
     data = head + b"".join(bytes.fromhex(part[:2].decode()) + part[2:] for part in rest)
-    return data.decode("utf-8", "surrogateescape")
+    name = data.decode("utf-8", "surrogateescape")
+    if quoted(data) != text:
+        raise ValueError(f"ref {text!r}")
+    return name
 
 
 def new_stamp(now: datetime) -> Stamp:
@@ -315,6 +318,8 @@ def _difference(directory: str, listed: bytes, wanted: bytes, signature: bytes |
 
 
 def _read(path: str) -> bytes | None:
+    if os.path.exists(path) and not os.path.isfile(path):
+        raise Damaged(f"{path} is no file")
     try:
         with open(path, "rb") as file:
             return file.read()

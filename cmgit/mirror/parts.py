@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import os
+import stat
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -136,8 +137,10 @@ class PartReader(io.RawIOBase):
 
 def _check_size(path: str, size: int) -> None:
     try:
-        found = os.path.getsize(path)
+        found = os.stat(path)
     except OSError:
         raise NotFound(f"{path} is missing") from None
-    if found != size:
-        raise Damaged(f"{path} has {found} bytes, not {size}")
+    if not stat.S_ISREG(found.st_mode):
+        raise Damaged(f"{path} is no file")  # what is none, such as a pipe, need not end
+    if found.st_size != size:
+        raise Damaged(f"{path} has {found.st_size} bytes, not {size}")

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -303,6 +304,47 @@ def test_a_head_that_is_no_branch(world: World) -> None:
         change_manifest(
             export, lambda value: value["repositories"][0].update(head="refs/pull/1/head")
         )
+
+
+def test_refs_that_cannot_be_together(world: World) -> None:
+    """A manifest and a bundle with a ref below another one; no ref moves."""
+    work = world.add("one")
+    first = world.export()
+    world.take()
+    world.commit("one", {"new.txt": "new"})
+    world.sync("one")
+    later = world.export(since=first.directory)
+    before = state(world.there)
+
+    def add(value: dict[str, Any]) -> None:
+        found = value["repositories"][0]["refs"]
+        found |= dict.fromkeys(("refs/x/a", "refs/x/a/b"), found["refs/heads/main"])
+
+    change_manifest(later, add)
+    with pytest.raises(Damaged, match="refs/x/a and refs/x/a/b cannot be there together"):
+        world.take()
+    run_git(work, "branch", "-m", "main", "main/new")
+    bundle = world.top / "x.bundle"
+    run_git(work, "bundle", "create", "-q", str(bundle), "main/new")
+    with pytest.raises(Damaged, match="refs/heads/main and refs/heads/main/new cannot be"):
+        world.take(bundle, name="one")
+    assert state(world.there) == before
+
+
+def test_parts_that_are_no_files(world: World) -> None:
+    """A pipe, from which nobody will ever read to the end, and a directory."""
+    world.add("one")
+    export = world.export()
+    part, manifest = bundle_of(export, "one"), Path(export.directory, "manifest.json")
+    change_manifest(export, lambda value: value["repositories"][0]["parts"][0].update(size=0))
+    for path in (part, manifest):
+        for make in (os.mkfifo, os.mkdir):
+            held = path.rename(path.with_suffix(".held"))
+            make(path)
+            with pytest.raises(Damaged, match=f"{path} is no file"):
+                world.take(export.directory)
+            path.unlink() if path.is_fifo() else path.rmdir()
+            held.rename(path)
 
 
 def test_an_empty_mirror(world: World) -> None:

@@ -9,6 +9,7 @@ import os
 import shutil
 import socket
 import subprocess
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from threading import Thread
@@ -305,7 +306,17 @@ def test_bodies(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     assert posted(server, b"zz\r\n", Transfer_Encoding="chunked") == 400
     for bad in ("-1", "x", "1e3", "9" * 30):
         assert posted(server, b"", Content_Length=bad) == 400
+    for more in (b"more", packed):
+        longer = {"Content_Length": str(len(packed + more)), **zipped}
+        assert posted(server, packed + more, **longer) == 400
+    both = {"Content_Length": length, "Transfer_Encoding": "chunked"}
+    assert posted(server, chunks + b"0\r\n\r\n", **both) == 400
+    assert posted(server, b"1\r\n00\r\n0\r\n\r\n", Transfer_Encoding="chunked") == 400
+    trailers = b"0\r\n" + b"a: b\r\n" * 1000
+    assert posted(server, chunks + trailers, Transfer_Encoding="chunked") == 400
     monkeypatch.setattr(wire, "_MOST_BYTES", 1 << 20)
+    nothing = zlib.compressobj(wbits=31).flush()[:10] + bytes([0, 0, 0, 255, 255]) * (1 << 18)
+    assert posted(server, nothing, Content_Length=str(len(nothing)), **zipped) == 413
     bomb = gzip.compress(bytes(1 << 24))
     assert posted(server, bomb, Content_Length=str(len(bomb)), **zipped) == 413
     assert posted(server, body, Content_Length=length) == 200

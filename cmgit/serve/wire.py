@@ -7,12 +7,14 @@ import zlib
 from collections.abc import Iterator
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler
+from math import inf
 from typing import BinaryIO, cast
 
 from .. import __version__
 from ..store import git_program
 
 _MOST_BYTES = 64 << 20  # of a request that asks for something: a million wants and haves
+_MOST_TRAILERS = 100  # lines after a body in chunks
 _CHUNK = 1 << 16
 
 
@@ -38,13 +40,10 @@ class Wire(BaseHTTPRequestHandler):
 
     def body(self, bounded: bool) -> BinaryIO:
         """The body of the request, decoded, in a file."""
-        size = 0
+        most = _MOST_BYTES if bounded else inf
         file = cast(BinaryIO, tempfile.TemporaryFile())  # noqa: SIM115
         try:
-            for part in self._decoded():
-                size += len(part)
-                if bounded and size > _MOST_BYTES:
-                    raise Refused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "the request is too long")
+            for part in _at_most(most, self._decoded(_at_most(most, self._parts()))):
                 file.write(part)
         except BaseException:
             file.close()
@@ -52,19 +51,21 @@ class Wire(BaseHTTPRequestHandler):
         file.seek(0)
         return file
 
-    def _decoded(self) -> Iterator[bytes]:
+    def _decoded(self, parts: Iterator[bytes]) -> Iterator[bytes]:
         encoding = self.headers.get("Content-Encoding", "identity")
         if encoding == "identity":
-            yield from self._parts()
+            yield from parts
             return
         if encoding not in ("gzip", "x-gzip"):
             raise Refused(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, f"no {encoding} here, but gzip")
         decoder = zlib.decompressobj(31)
         try:
-            for part in self._parts():
-                while part:
+            for part in parts:
+                while part and not decoder.unused_data:
                     yield decoder.decompress(part, _CHUNK)
                     part = decoder.unconsumed_tail
+                if decoder.unused_data:
+                    raise Refused(HTTPStatus.BAD_REQUEST, "the body goes on after its end")
             yield decoder.flush()
         except zlib.error as error:
             raise Refused(HTTPStatus.BAD_REQUEST, f"the body is damaged: {error}") from None
@@ -78,17 +79,22 @@ class Wire(BaseHTTPRequestHandler):
 
     def _parts(self) -> Iterator[bytes]:
         """The body as it comes, in one piece or in chunks."""
+        lengths = self.headers.get_all("Content-Length", [])
         transfer = self.headers.get("Transfer-Encoding", "").lower()
+        if len(lengths) + bool(transfer) > 1:  # who is in front of us may believe the other
+            raise Refused(HTTPStatus.BAD_REQUEST, "the body has two lengths")
         if transfer not in ("", "chunked"):
             raise Refused(HTTPStatus.NOT_IMPLEMENTED, f"no transfer by {transfer} here")
         if not transfer:
-            yield from self._read(self._number(self.headers.get("Content-Length", "0"), 10))
+            yield from self._read(self._number(lengths[0] if lengths else "0", 10))
             return
-        while size := self._number(self._line().partition(";")[0], 16):
+        while size := self._number(self._line().partition(";")[0].rstrip(), 16):
             yield from self._read(size)
-            self._line()
-        while self._line():
-            pass  # trailers
+            self._end_line()
+        for _ in range(_MOST_TRAILERS):
+            if not self._line():
+                return
+        raise Refused(HTTPStatus.BAD_REQUEST, "the body does not end")
 
     def _read(self, size: int) -> Iterator[bytes]:
         while size:
@@ -103,6 +109,10 @@ class Wire(BaseHTTPRequestHandler):
         if not line.endswith(b"\n"):
             raise Refused(HTTPStatus.BAD_REQUEST, "the body is cut off")
         return line.decode("latin-1").strip()
+
+    def _end_line(self) -> None:
+        if self._line():
+            raise Refused(HTTPStatus.BAD_REQUEST, "a piece of the body is longer than it says")
 
     def _number(self, text: str, base: int) -> int:
         digits = "0123456789abcdefABCDEF"[: 10 if base == 10 else None]
@@ -154,3 +164,13 @@ class Wire(BaseHTTPRequestHandler):
             self.send_header(name, value)
         self.end_headers()
         self.wfile.write(data)
+
+
+def _at_most(most: float, parts: Iterator[bytes]) -> Iterator[bytes]:
+    """The parts; raises Refused when they are longer together."""
+    size = 0
+    for part in parts:
+        size += len(part)
+        if size > most:
+            raise Refused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "the request is too long")
+        yield part

@@ -220,3 +220,31 @@ def test_mirrors_that_are_none(world: World, tmp_path: Path) -> None:
         find_in(top, source)
     with serving(world.source.home) as top:  # what lists nothing is asked by name
         assert find_in(f"{top}/demo", source).url == f"{top}/demo/owner@name.git"
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"SSH-2.0-OpenSSH_9.2\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+        b"HTTP/1.1 200 OK\r\n" + b"a: b\r\n" * 1000 + b"\r\n",
+    ],
+)
+def test_a_mirror_that_talks_nonsense(world: World, answer: bytes) -> None:
+    """A server that speaks something else than HTTP is told of, and the source is asked."""
+    with world.online() as url, socket.create_server(("127.0.0.1", 0)) as server:
+        top = f"http://127.0.0.1:{server.getsockname()[1]}"
+        thread = Thread(target=_answer, args=(server, answer))
+        thread.start()
+        assert world.here.pull(url=url, mirror=top).alias == "demo"
+        thread.join()
+        (told,) = (line for line in world.reports if line.startswith("warning"))
+        assert told.startswith(f"warning: the mirror {top} does not answer: ")
+
+
+def _answer(server: socket.socket, answer: bytes) -> None:
+    """Answer one request."""
+    connection, _ = server.accept()
+    with connection:
+        connection.recv(1 << 16)
+        connection.sendall(answer)

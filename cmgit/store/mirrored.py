@@ -16,6 +16,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import suppress
+from http.client import HTTPException
 from urllib.parse import quote
 
 import orjson
@@ -116,9 +117,9 @@ def _listed(top: Source) -> list[tuple[str, str]] | None:
     except urllib.error.HTTPError as error:
         error.close()
         return None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, HTTPException) as error:
         reason = getattr(error, "reason", error)
-        raise RemoteError(f"the mirror {top.url} does not answer: {reason}") from None
+        raise RemoteError(f"the mirror {top.url} does not answer: {str(reason)[:200]}") from None
     try:
         value = orjson.loads(data)
         if value["format"] != FORMAT:

@@ -48,9 +48,13 @@ def _kept(place: str, name: str, make: Make) -> str:
         for other in os.listdir(place):
             if suffix in other:
                 os.unlink(os.path.join(place, other))
-        with open(f"{path}.tmp", "wb") as file:
-            make(file)
-        os.replace(f"{path}.tmp", path)
+        try:
+            with open(f"{path}.tmp", "wb") as file:
+                make(file)
+            os.replace(f"{path}.tmp", path)
+        except BaseException:
+            os.unlink(f"{path}.tmp")
+            raise
     return path
 
 

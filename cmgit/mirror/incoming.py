@@ -290,7 +290,7 @@ def recorded_refs(git: GitRepository) -> tuple[dict[str, ObjectID], str]:
     """The refs that the last import gave to a repository, and the branch that was its head."""
     record = _record(git)
     found = {unquoted(name): ObjectID(oid) for name, oid in record.get("refs", {}).items()}
-    return found, str(record.get("head", ""))
+    return found, unquoted(record.get("head", ""))
 
 
 def recorded_uid(git: GitRepository) -> str:
@@ -311,9 +311,9 @@ def write_record(git: GitRepository, held: Held, sources: Iterable[Source]) -> N
     """Remember what a repository was imported from, and as what; with its lock held."""
     stamps = {s.id: s.created for s in read_record(git)}
     stamps |= {s.stamp.id: s.stamp.created for s in sources if s.stamp}
-    refs = {quoted(name.encode("utf-8", "surrogateescape")): oid for name, oid in held.refs.items()}
+    refs = {quoted(name): oid for name, oid in held.refs.items()}
     imports = [{"id": i, "created": c} for i, c in stamps.items()]
-    value = {"uid": held.uid, "imports": imports, "refs": refs, "head": held.head}
+    value = {"uid": held.uid, "imports": imports, "refs": refs, "head": quoted(held.head)}
     os.makedirs(git.private_directory, exist_ok=True)
     path = os.path.join(git.private_directory, RECORD)
     with open(f"{path}.tmp", "wb") as file:  # with the lock held: who was killed left this name

@@ -12,8 +12,6 @@ from contextlib import closing
 from dataclasses import replace
 from typing import BinaryIO, cast
 
-import orjson
-
 from ..errors import Damaged
 from ..index.record import digest
 from ..large import LargeFiles
@@ -22,6 +20,7 @@ from ..lfs.pointer import Pointer
 from ..repository import Repository
 from ..store.git import GitRepository
 from ..store.large import named_pointers
+from ..store.quarantine import packed_refs
 from ..store.transport import chosen
 from .manifest import LARGE, Export, Held, Large, Manifest, Part
 from .parts import PartReader, PartWriter
@@ -46,7 +45,7 @@ def bring(home: str, mirror: Mirror, path: str, report: Callable[[str], None]) -
 
 def _named(home: str, mirror: Mirror, git: GitRepository) -> list[Pointer]:
     state = read_state(home, mirror.url)
-    refs = digest(orjson.dumps(git.refs(), option=orjson.OPT_SORT_KEYS))
+    refs = digest(packed_refs(git.refs()))
     if state.large_of != refs:
         found = dict(sorted(named_pointers(git, chosen()[1])))
         state = replace(state, large_of=refs, large=found)

@@ -118,16 +118,16 @@ class Manifest:
 
 
 def _plain(held: Held) -> dict[str, Any]:
-    names = {name.encode("utf-8", "surrogateescape"): oid for name, oid in held.refs.items()}
-    value = {**asdict(held), "refs": {quoted(name): names[name] for name in sorted(names)}}
+    refs = {quoted(name): held.refs[name] for name in sorted(held.refs)}
+    value = {**asdict(held), "refs": refs, "head": quoted(held.head)}
     if not held.large:
         del value["large"]
     return value
 
 
-def quoted(name: bytes) -> str:
+def quoted(name: str) -> str:
     """A ref as JSON can hold it: bytes that are no UTF-8, and ``%``, become ``%XX``."""
-    text = name.replace(b"%", b"%25").decode("utf-8", "surrogateescape")
+    text = name.replace("%", "%25")
     return "".join(f"%{ord(c) - 0xDC00:02X}" if "\udc80" <= c <= "\udcff" else c for c in text)
 
 
@@ -136,7 +136,7 @@ def unquoted(text: str) -> str:
     head, *rest = text.encode("utf-8").split(b"%")
     data = head + b"".join(bytes.fromhex(part[:2].decode()) + part[2:] for part in rest)
     name = data.decode("utf-8", "surrogateescape")
-    if quoted(data) != text:
+    if quoted(name) != text:
         raise ValueError(f"ref {text!r}")
     return name
 
@@ -212,7 +212,7 @@ def _held(item: dict[str, Any]) -> Held:
     if not is_uid(item["uid"]):
         raise ValueError(f"uid {item['uid']!r}")
     refs = {unquoted(name): _oid(oid) for name, oid in item["refs"].items()}
-    head = str(item["head"])
+    head = unquoted(item["head"])
     for name in [*refs, *filter(None, [head])]:
         if not is_ref(name) or name == HEAD:
             raise ValueError(f"ref {name!r}")

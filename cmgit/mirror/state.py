@@ -1,7 +1,8 @@
 """What is known of the other side of each mirror: ``mirrors/KEY.json`` in the home.
 
 ``KEY`` is a digest of the URL. The file says when the mirror was last brought in step (``synced``)
-and what the other side had then (``refs`` by full name, and ``default``, its default branch); when
+and what the other side had then (``refs`` by full name, and ``default``, its default branch, quoted as
+in the manifest of an export); when
 that was last tried (``tried``), and what went wrong then (``error``, empty when nothing did). Times
 are in seconds since 1970. Where it has to be signed, ``signed`` is a digest of what had to be
 signed by whom when the refs were found to be. The file is replaced by rename, after the refs have moved; when it is
@@ -19,6 +20,7 @@ import orjson
 
 from ..index.record import digest
 from ..store.objects import ObjectID
+from .manifest import quoted, unquoted
 
 DIRECTORY = "mirrors"
 
@@ -52,8 +54,10 @@ def read_state(home: str, url: str) -> State:
     try:
         with open(_path(home, url), "rb") as file:
             value: dict[str, Any] = orjson.loads(file.read())
-        return State(**{**value, "url": url})
-    except (FileNotFoundError, ValueError, TypeError):
+        refs = {unquoted(name): ObjectID(oid) for name, oid in value["refs"].items()}
+        default = unquoted(value["default"])
+        return State(**{**value, "url": url, "default": default, "refs": refs})
+    except (FileNotFoundError, ValueError, KeyError, TypeError, AttributeError):
         return State(url)
 
 
@@ -62,6 +66,10 @@ def write_state(home: str, state: State) -> None:
     path = _path(home, state.url)
     os.makedirs(os.path.dirname(path), exist_ok=True)
     temporary = f"{path}.{os.getpid()}.tmp"
+    value = asdict(state)
+    value["refs"] = {quoted(name): oid for name, oid in state.refs.items()}
+    value["default"] = quoted(state.default)
+    value["error"] = state.error.encode("utf-8", "backslashreplace").decode()
     with open(temporary, "wb") as file:
-        file.write(orjson.dumps(asdict(state), option=orjson.OPT_INDENT_2))
+        file.write(orjson.dumps(value, option=orjson.OPT_INDENT_2))
     os.replace(temporary, path)

@@ -117,11 +117,12 @@ def _haves(incoming: Incoming) -> GraphWalker:
 
 def _read(refs: Mapping[Any, bytes | None], symrefs: Mapping[Any, bytes] | None) -> Fetched:
     pairs = [
-        (name.decode("utf-8", "replace"), oid.decode("ascii", "replace"))
+        (name.decode("utf-8", "surrogateescape"), oid.decode("ascii", "replace"))
         for name, oid in refs.items()
         if oid is not None
     ]
-    return fetched(pairs, (symrefs or {}).get(b"HEAD", b"").decode("utf-8", "replace"))
+    symbolic = (symrefs or {}).get(b"HEAD", b"")
+    return fetched(pairs, symbolic.decode("utf-8", "surrogateescape"))
 
 
 # -- connections ------------------------------------------------------------------------------

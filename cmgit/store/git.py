@@ -185,7 +185,7 @@ class GitRepository:
     def refs(self) -> dict[str, ObjectID]:
         """Every ref with the object it points to."""
         return {
-            name.decode("utf-8", "replace"): ObjectID(value.decode("ascii"))
+            name.decode("utf-8", "surrogateescape"): ObjectID(value.decode("ascii"))
             for name, value in self._repo.get_refs().items()
         }
 
@@ -246,7 +246,7 @@ class GitRepository:
             raise Busy(f"{self.path}: {ref} moved during the pull", "pull again")
         if self.head().ref != ref:
             with GitLock(os.path.join(self.git_directory, "HEAD"), self.private_directory) as lock:
-                lock.replace(f"ref: {ref}\n".encode())
+                lock.replace(f"ref: {ref}\n".encode("utf-8", "surrogateescape"))
 
     def reaches(self, starts: Iterable[ObjectID], wanted: ObjectID) -> bool:
         """Whether a commit is one of those, or before one of them."""

@@ -35,7 +35,7 @@ class GitTransport:
         done = self._run(["ls-remote", "--symref", "--", _url(source)], source, login)
         if done.code:
             raise _error(source, done, login)
-        rows = [tuple(line.split("\t", 1)) for line in done.out.splitlines() if "\t" in line]
+        rows = [tuple(line.split("\t", 1)) for line in done.out.split("\n") if "\t" in line]
         if not rows and source.host:  # git takes any page for a list of no refs
             raise RemoteError(f"{source.url} is empty, or no Git repository", "check the URL")
         symbolic = next((a[5:] for a, name in rows if a[:5] == "ref: " and name == "HEAD"), "")

@@ -22,6 +22,7 @@ from ..errors import Busy
 
 GIT_WAIT_SECONDS = 5.0
 _ANCHOR = "held-"
+_ERRORS = "surrogateescape"  # of names that are no UTF-8
 
 
 @contextmanager
@@ -52,7 +53,7 @@ class GitLock:
     def __init__(self, path: str, anchors: str, wait_seconds: float | None = None) -> None:
         self.path = path
         self._lock = path + ".lock"
-        self._anchor = os.path.join(anchors, _ANCHOR + quote(path, safe=""))
+        self._anchor = os.path.join(anchors, _ANCHOR + quote(path, safe="", errors=_ERRORS))
         self._wait = GIT_WAIT_SECONDS if wait_seconds is None else wait_seconds
         self._held = False
 
@@ -123,7 +124,8 @@ def release_dead(anchors: str) -> list[str]:
     for name in names:
         if not name.startswith(_ANCHOR):
             continue
-        anchor, lock = os.path.join(anchors, name), unquote(name[len(_ANCHOR) :]) + ".lock"
+        path = unquote(name[len(_ANCHOR) :], errors=_ERRORS)
+        anchor, lock = os.path.join(anchors, name), f"{path}.lock"
         if os.path.exists(lock) and os.path.samefile(anchor, lock):
             os.unlink(lock)
             freed.append(lock)

@@ -167,16 +167,20 @@ def _check_connected(incoming: Incoming, got: Fetched, program: str) -> None:
         raise Damaged(f"objects are missing: {done.complaint}")
 
 
+def _raw(name: str) -> bytes:
+    return name.encode("utf-8", "surrogateescape")
+
+
 def _track(git: GitRepository, refs: Mapping[str, ObjectID]) -> None:
     container = git.dulwich.refs
     for name in git.refs():  # first, since a branch x may have become x/y
         if name.startswith(REMOTE_REFS) and f"refs/heads/{name[len(REMOTE_REFS) :]}" not in refs:
-            container.remove_if_equals(name.encode(), None)  # type: ignore[arg-type]
+            container.remove_if_equals(_raw(name), None)  # type: ignore[arg-type]
     for name, oid in refs.items():
         if name.startswith("refs/heads/"):
-            container[(REMOTE_REFS + name[11:]).encode()] = oid.encode()  # type: ignore[index,assignment]
+            container[_raw(REMOTE_REFS + name[11:])] = oid.encode()  # type: ignore[index,assignment]
         elif name.startswith("refs/tags/"):
-            container[name.encode()] = oid.encode()  # type: ignore[index,assignment]
+            container[_raw(name)] = oid.encode()  # type: ignore[index,assignment]
 
 
 # -- installed packages ------------------------------------------------------------------------

@@ -167,7 +167,8 @@ def _branch_before(git: GitRepository, number: int) -> ObjectID | None:
 def _upstream(git: GitRepository, name: str) -> ObjectID | None:
     """The commit of the branch that a branch follows, as of the last fetch."""
     ref = git.head().ref or "" if name in ("", "@", "HEAD") else f"refs/heads/{name}"
-    branch, config = ref.removeprefix("refs/heads/").encode(), git.config()
+    branch = ref.removeprefix("refs/heads/").encode("utf-8", "surrogateescape")
+    config = git.config()
     try:
         remote = config.get((b"branch", branch), b"remote")
         merge = config.get((b"branch", branch), b"merge")

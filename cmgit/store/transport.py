@@ -19,10 +19,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Protocol
 
-from dulwich.refs import check_ref_format
-
 from ..errors import RemoteError, UsageError
 from .address import Source
+from .bundle import is_ref
 from .git import GitRepository
 from .git_program import find_git
 from .login import Login
@@ -171,9 +170,7 @@ def check_online(source: Source) -> None:
 def fetched(refs: Iterable[tuple[str, str]], symbolic: str) -> Fetched:
     """What an answer says, without names and ids that are none."""
     good = {
-        name: ObjectID(oid)
-        for name, oid in refs
-        if is_id(oid) and (name == "HEAD" or check_ref_format(name.encode("utf-8", "replace")))  # type: ignore[arg-type]
+        name: ObjectID(oid) for name, oid in refs if is_id(oid) and (name == "HEAD" or is_ref(name))
     }
     is_branch = symbolic in good and symbolic.startswith("refs/heads/")
     return Fetched(good, symbolic if is_branch else _branch_at(good, good.get("HEAD")))

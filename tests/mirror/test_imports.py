@@ -306,6 +306,23 @@ def test_a_head_that_is_no_branch(world: World) -> None:
         )
 
 
+def test_names_of_any_bytes(world: World) -> None:
+    """A branch, which is the head, whose name is no UTF-8 arrives under that name."""
+    work = world.add("one")
+    commit = run_git(work, "rev-parse", "main").strip().encode()
+    command = [b"git", b"update-ref", b"refs/heads/caf\xe9", commit]
+    subprocess.run(command, cwd=world.bare("one"), check=True)
+    (world.bare("one") / "HEAD").write_bytes(b"ref: refs/heads/caf\xe9\n")
+    words = ["git", "for-each-ref", "--format=%(objectname) %(refname)"]
+    first, places = "", (world.bare("one"), world.arrived("one"))
+    for name in (b"refs/heads/100%", b"refs/heads/caf\xe8"):
+        subprocess.run([*command[:2], name, command[3]], cwd=world.bare("one"), check=True)
+        first = world.export(since=first).directory
+        world.take()
+        assert len({(place / "HEAD").read_bytes() for place in places}) == 1
+        assert len({subprocess.check_output(words, cwd=place) for place in places}) == 1
+
+
 def test_refs_that_cannot_be_together(world: World) -> None:
     """A manifest and a bundle with a ref below another one; no ref moves."""
     work = world.add("one")

@@ -18,6 +18,7 @@ from cmgit.index.lookup import PENDING
 from cmgit.mirror import fleet
 from cmgit.mirror.sources import Mirrors
 from cmgit.mirror.state import read_state
+from cmgit.mirror.verify import verify_mirror
 from cmgit.pull import pull
 from cmgit.repositories import init, remove
 from cmgit.workspace import Workspace
@@ -146,6 +147,34 @@ def test_a_source_that_became_empty(workspace: Workspace, origins: Origins) -> N
     outcome = synced(workspace)["one"]
     assert (outcome.state, refs(bare(workspace, "one"))) == ("failed", before)
     assert "is empty" in outcome.error
+
+
+@pytest.mark.usefixtures("_transport")
+def test_names_of_any_bytes(workspace: Workspace, origins: Origins) -> None:
+    """Names that are no UTF-8, or have what some take for an end of line, stay as they are."""
+    path = origins.make("one")
+    names = [b"refs/heads/caf\xe9", b"refs/heads/caf\xe8", "refs/tags/a\u2028b\x85c%".encode()]
+    for name in names:
+        subprocess.run([b"git", b"update-ref", name, head(path).encode()], cwd=path, check=True)
+    subprocess.run([b"git", b"symbolic-ref", b"HEAD", names[0]], cwd=path, check=True)
+    mirror(workspace, path)
+    for state in ("new", "same"):
+        assert states(synced(workspace)) == {"one": state}
+    words = ["git", "for-each-ref", "--format=%(objectname) %(refname)"]
+    place = bare(workspace, "one")
+    (theirs, ours) = (subprocess.check_output(words, cwd=where) for where in (path, place))
+    assert theirs == ours
+    assert (place / "HEAD").read_bytes() == b"ref: %b\n" % names[0]
+    (found,) = Mirrors(workspace.home).items
+    assert verify_mirror(workspace.home, found).problems == ()
+    for name in names[1:]:
+        subprocess.run([b"git", b"update-ref", b"-d", name], cwd=path, check=True)
+    assert len(synced(workspace)["one"].kept) == 2
+
+
+def head(path: Path) -> str:
+    """The commit that is checked out."""
+    return run_git(path, "rev-parse", "HEAD").strip()
 
 
 @pytest.mark.parametrize("there", [True, False])

@@ -21,7 +21,8 @@ from filelock import FileLock, Timeout
 from ..errors import Busy
 
 GIT_WAIT_SECONDS = 5.0
-_ANCHOR = "held-"
+_ANCHOR = "held-"  # then the path of the file, from where the anchor is
+_LONGEST_NAME = 255
 _ERRORS = "surrogateescape"  # of names that are no UTF-8
 
 
@@ -53,7 +54,8 @@ class GitLock:
     def __init__(self, path: str, anchors: str, wait_seconds: float | None = None) -> None:
         self.path = path
         self._lock = path + ".lock"
-        self._anchor = os.path.join(anchors, _ANCHOR + quote(path, safe="", errors=_ERRORS))
+        near = os.path.relpath(path, anchors)
+        self._anchor = os.path.join(anchors, _ANCHOR + quote(near, safe="", errors=_ERRORS))
         self._wait = GIT_WAIT_SECONDS if wait_seconds is None else wait_seconds
         self._held = False
 
@@ -72,6 +74,8 @@ class GitLock:
         return self
 
     def _acquire(self) -> bool:
+        if len(os.path.basename(self._anchor)) > _LONGEST_NAME:  # refs may be that long
+            return self._create()
         if os.path.exists(self._anchor):  # never opened: it may be a link to the file itself
             os.unlink(self._anchor)
         with open(self._anchor, "xb"):
@@ -81,12 +85,17 @@ class GitLock:
         except FileExistsError:
             os.unlink(self._anchor)
             return False
-        except OSError:  # no hard links here: exclusive creation, without the safety net
+        except OSError:  # no hard links here
             os.unlink(self._anchor)
-            try:
-                os.close(os.open(self._lock, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
-            except FileExistsError:
-                return False
+            return self._create()
+        return True
+
+    def _create(self) -> bool:
+        """Create the lock file exclusively, without the safety net."""
+        try:
+            os.close(os.open(self._lock, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
+        except FileExistsError:
+            return False
         return True
 
     def replace(self, data: bytes) -> None:
@@ -124,7 +133,8 @@ def release_dead(anchors: str) -> list[str]:
     for name in names:
         if not name.startswith(_ANCHOR):
             continue
-        path = unquote(name[len(_ANCHOR) :], errors=_ERRORS)
+        near = unquote(name[len(_ANCHOR) :], errors=_ERRORS)
+        path = os.path.normpath(os.path.join(anchors, near))
         anchor, lock = os.path.join(anchors, name), f"{path}.lock"
         if os.path.exists(lock) and os.path.samefile(anchor, lock):
             os.unlink(lock)

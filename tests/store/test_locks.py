@@ -130,6 +130,20 @@ def test_release_dead_frees_the_lock_of_a_killed_process(tmp_path, anchors):
     assert release_dead(str(anchors)) == []
 
 
+@pytest.mark.parametrize("length", [200, 249])
+def test_long_names(tmp_path, length):
+    """Where the home is and how long a name is, within what Git can do, makes no difference."""
+    place = tmp_path / ("home" * 30)
+    path, anchors = place / "refs" / "heads" / ("b" * length), place / "private"
+    with GitLock(str(path), str(anchors)) as lock:
+        with pytest.raises(Busy), GitLock(str(path), str(place / "other"), wait_seconds=0):
+            pass
+        lock.replace(b"new")
+    assert path.read_text() == "new"
+    assert os.listdir(path.parent) == [path.name]
+    assert os.listdir(anchors) == []
+
+
 def test_release_dead_leaves_the_locks_of_others(tmp_path, anchors):
     """After a killed process was cleaned up by hand, a lock that Git took since is not touched."""
     path = tmp_path / "FILE"

@@ -42,6 +42,7 @@ from .steps import CHECKING, JOBS, Meter, Step, Tell, in_parallel, silent
 
 _KEY = "import"  # of the lock, and of the directory, which 'cmgit check' sweeps by it
 _DAY = 86400
+_SKEW = 60  # seconds that clocks may differ
 _AT_ONCE = 100  # repositories whose locks are held together
 
 
@@ -119,6 +120,8 @@ def _check_exports(workspace: Workspace, exports: Sequence[Export], options: Opt
                 f"{exports[-1].directory} is stale: it was made {age / _DAY:.1f} days ago",
                 f"bring a later one, or allow it with --max-age={int(age / _DAY) + 1}d",
             )
+        if age < -_SKEW:
+            raise Untrusted(f"{exports[-1].directory} was made in the future: a clock is wrong")
 
 
 def _inside(workspace: Workspace) -> list[str]:

@@ -406,6 +406,10 @@ def test_a_stale_manifest(world: World) -> None:
     before = state(world.there)
     with pytest.raises(Untrusted, match=f"export 00000000 of {old} is stale: .* imported already"):
         world.take(world.top / "stale")
+    later = (datetime.now(timezone.utc) + timedelta(hours=1)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    change_manifest(export, lambda v: v.update(created=later, id="1" * 8))
+    with pytest.raises(Untrusted, match="was made in the future: a clock is wrong"):
+        world.take(export.directory, max_age=2 * 86400)
     assert state(world.there) == before
 
 

@@ -19,6 +19,7 @@ from urllib.request import urlopen
 import pytest
 
 from cmgit.errors import UsageError
+from cmgit.registry import BARE, Entry
 from cmgit.repositories import init
 from cmgit.serve import Server, wire
 from cmgit.serve import server as server_module
@@ -208,6 +209,22 @@ def test_bundles(server: Server, origins: Origins, tmp_path: Path) -> None:
     words[2] = f"--bundle-uri={server.url}/demo/bundle-list"
     run_git(tmp_path, *words, "again")
     assert head(tmp_path / "again") == head(origins.top / "demo")
+
+
+def test_no_bundle(workspace: Workspace, origins: Origins, program: str) -> None:
+    """Of what is empty, or cut off, none is listed."""
+    workspace.pull(url=origins.make("demo").as_uri(), depth=1)
+    origins.commit("demo", {"new.txt": "new"})
+    workspace.pull("demo", depth=1)
+    empty = Path(workspace.home, "repos", "empty.git")
+    run_git(empty.parent, "init", "-q", "--bare", str(empty))
+    with workspace.registry.change() as registry:
+        registry.add(Entry(0, "empty", uid_of(9), BARE, str(empty)))
+    assert (empty.parent / "demo.git" / "shallow").exists()
+    for server in serving(workspace):
+        for name in ("demo", "empty"):
+            assert asked(server, f"/{name}/bundle-list") == 404
+            assert asked(server, f"/{name}/bundles/{'0' * 16}.bundle") == 404
 
 
 def test_what_is_listed(server: Server, origins: Origins, make_repo: MakeRepo) -> None:

@@ -179,6 +179,10 @@ class _Handler(Wire):
     def _list_bundle(self, entry: Entry) -> None:
         """Name the one bundle of all branches and tags, in the format of ``git help bundle-uri``."""
         name = bundle_name(entry.path)
+        if not name:
+            raise Refused(
+                HTTPStatus.NOT_FOUND, "there is no bundle of it: it is empty, or not whole"
+            )
         uri = f"bundles/{name}"  # relative to the list
         self.begin("text/plain")
         text = f'[bundle]\n\tversion = 1\n\tmode = all\n[bundle "all"]\n\turi = {uri}\n'
@@ -186,14 +190,15 @@ class _Handler(Wire):
         self.end()
 
     def _send_bundle(self, entry: Entry, name: str) -> None:
-        bundle = open_bundle(entry.path, name, self.server.program)
-        if bundle is None:
-            raise Refused(HTTPStatus.NOT_FOUND, "no such bundle now: see the bundle-list")
-        self.begin("application/x-git-bundle")
-        with bundle, self.server.answers:
-            while data := bundle.read(_CHUNK):
-                self.write(data)
-        self.end()
+        with self.server.answers:
+            bundle = open_bundle(entry.path, name, self.server.program)
+            if bundle is None:
+                raise Refused(HTTPStatus.NOT_FOUND, "no such bundle now: see the bundle-list")
+            self.begin("application/x-git-bundle")
+            with bundle:
+                while data := bundle.read(_CHUNK):
+                    self.write(data)
+            self.end()
 
     def _post(self, path: str, query: str) -> None:
         name, _, service = path.lstrip("/").partition("/")

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from contextlib import closing
 from typing import BinaryIO, cast
 
-from ..errors import Busy
+from ..errors import Busy, Unsupported
 from ..index.record import digest
 from .bundle import check_whole, write_bundle
 from .git import PRIVATE_DIRECTORY, GitRepository
@@ -59,13 +59,11 @@ def _kept(place: str, name: str, make: Make) -> str:
 
 
 def bundle_name(path: str) -> str:
-    """What the bundle of a bare repository is called, as it is now.
-
-    Raises Unsupported for one of which there is none, because its history is not whole.
-    """
+    """What the bundle of a bare repository is called, as it is now; empty when there is none,
+    because there are no branches and tags, or its history is not whole."""
     with closing(GitRepository.open(path)) as git:
-        check_whole(git, git.local_config())
-        return _name_of(_bundled(git))
+        refs = _bundled(git)
+        return _name_of(refs) if refs else ""
 
 
 def open_bundle(path: str, name: str, program: str) -> BinaryIO | None:
@@ -82,7 +80,11 @@ def open_bundle(path: str, name: str, program: str) -> BinaryIO | None:
 
 
 def _bundled(git: GitRepository) -> dict[str, ObjectID]:
-    """The branches and tags."""
+    """The branches and tags; none of a repository that has not all of their history."""
+    try:
+        check_whole(git, git.local_config())
+    except Unsupported:
+        return {}
     shown = ("refs/heads/", "refs/tags/")
     return {name: oid for name, oid in git.refs().items() if name.startswith(shown)}
 

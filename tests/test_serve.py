@@ -341,8 +341,17 @@ def test_bodies(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_what_is_not_there_is_not_sent(server: Server, tmp_path: Path) -> None:
     """An object that no ref offers, and no request at all; the server goes on."""
-    for body in (clone_request(server).replace(b"want ", b"want 0"), b"", b"0000", b"zzzz"):
-        posted(server, body, Content_Length=str(len(body)))
+    want, done = clone_request(server).split(b"0000", 1)
+    more = (
+        b"0009want ",
+        b"000awant \n",
+        b"0013filter blob:n",
+        b"0010deepen -1\n",
+        b"000eshallow x",
+    )
+    bodies = [want + line + b"0000" + done for line in more]
+    for body in (want.replace(b"want ", b"want 0"), b"", b"0000", b"zzzz", *bodies):
+        assert posted(server, body, Content_Length=str(len(body))) in (200, 500), body
     run_git(tmp_path, "clone", "-q", f"{server.url}/demo", "work")
 
 

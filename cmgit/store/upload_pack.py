@@ -46,6 +46,10 @@ _SETTINGS = {
 _SIDE_BAND = 65_515  # bytes in a packet, after its length and its channel
 _CHUNK = 1 << 18
 
+_SENSELESS = (  # what dulwich raises for it
+    GitProtocolError, HangupException, ValueError, LookupError, AssertionError,
+)  # fmt: skip
+
 Write = Callable[[bytes], object]
 
 
@@ -75,8 +79,8 @@ def answer(
             if not _sent_whole(repo, request, write):
                 request.seek(0)
                 _handler(repo, request, write).handle()
-        except (GitProtocolError, HangupException, ValueError, KeyError) as error:
-            raise GitError(f"{path}: the request makes no sense: {error}") from None
+        except _SENSELESS as error:
+            raise GitError(f"{path}: the request makes no sense: {error!r}") from None
 
 
 def protocol_of(text: str) -> str:

@@ -265,7 +265,7 @@ def _offer_of_remote(
             if wish.checkout:
                 git.resolve_fetched(wish.checkout)
             return offer._replace(mirrored=True)
-        except (RemoteError, NotFound) as error:
+        except (GitError, NotFound) as error:  # a mirror may be damaged, too
             if offline() and not source.path:
                 raise RemoteError(
                     f"{error}; cmgit is offline, and does not ask {source.url}", error.hint

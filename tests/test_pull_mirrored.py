@@ -21,6 +21,14 @@ from cmgit.workspace import Workspace
 from tests.mirror.origins import Origins, mirror, synced
 
 from .conftest import run_git
+from .servers import collect
+
+__all__ = ["collect"]
+
+# what dulwich leaves open when the other side fails, it closes when it is collected
+pytestmark = pytest.mark.filterwarnings(
+    "ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning"
+)
 
 
 @contextmanager
@@ -161,6 +169,22 @@ def test_what_the_mirror_lacks(world: World, tmp_path: Path) -> None:
         new = world.renew()
         assert head(world.here.pull("demo", checkout=new, mirror=world.middle.home)) == new
         assert world.asked != []
+
+
+@pytest.mark.parametrize("file", ["config", "HEAD", "objects"])
+def test_a_mirror_that_is_damaged(world: World, file: str) -> None:
+    """The source is asked, and the person told."""
+    with world.online() as url:
+        world.sync(url)
+        (place,) = Path(world.middle.home, "repos").glob("*.git")
+        if file == "objects":
+            for pack in place.glob("objects/pack/*.pack"):
+                pack.chmod(0o644)
+                pack.write_bytes(pack.read_bytes()[:-30])
+        else:
+            (place / file).write_text("[[\n" + (place / file).read_text())
+        assert world.here.pull(url=url, mirror=str(place.parent)).alias == "demo"
+    assert any(line.startswith("warning: ") for line in world.reports)
 
 
 def test_a_mirror_that_is_behind(world: World) -> None:

@@ -207,7 +207,7 @@ def _failing(source: Source, login: Login | None) -> Iterator[None]:
         raise failed(source, _said("timed out"), login) from None
     except (GitProtocolError, OSError, ValueError) as error:
         raise failed(source, _said(str(error) or type(error).__name__), login) from None
-    except (KeyError, AssertionError, IndexError) as error:
+    except (KeyError, AssertionError, IndexError, BufferError) as error:
         raise RemoteError(f"{source.url}: the answer makes no sense: {error!r}") from None
     except Exception as error:
         if type(error).__module__.split(".")[0] in ("urllib3", "dulwich", "zlib"):

@@ -12,6 +12,7 @@ from .errors import CmgitError
 from .index.lookup import PENDING, Index
 from .index.manifest import DIRECTORY
 from .lfs.pointer import Pointer
+from .names import is_temporary
 from .refresh import Mode, refresh
 from .registry import Entry
 from .repository import Repository
@@ -215,7 +216,7 @@ def _sweep(workspace: Workspace) -> Iterator[Finding]:
     """Remove what killed processes left: clones and markers."""
     repos = os.path.join(workspace.home, "repos")
     for name in sorted(os.listdir(repos)) if os.path.isdir(repos) else []:
-        if name.startswith("tmp-"):
+        if is_temporary(name):
             key = name[len("tmp-") :]
             with process_lock(os.path.join(workspace.home, "locks", f"pull-{key}")):
                 shutil.rmtree(os.path.join(repos, name), ignore_errors=True)

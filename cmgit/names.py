@@ -166,6 +166,12 @@ def _stars(parts: list[str], text: str) -> bool:
     return at <= len(text) - len(last)
 
 
+def is_temporary(name: str) -> bool:
+    """Whether a name beside repositories is that of one in the making: theirs end with ``.git``,
+    also that of one whose alias begins so."""
+    return name.startswith("tmp-") and not name.endswith(".git")
+
+
 def alias_problem(alias: str) -> str:
     """Why the alias cannot be the name of a directory on every system, or an empty string."""
     if not alias:

@@ -15,7 +15,7 @@ from .index.manifest import DIRECTORY as INDEX
 from .large import DIRECTORY as LARGE
 from .lfs.objects import Objects
 from .lfs.pointer import Pointer
-from .names import parse_name
+from .names import is_temporary, parse_name
 from .registry import Entry
 from .repository import Repository
 from .store.checkout import remove_checkout
@@ -231,7 +231,7 @@ def _left_overs(home: str, before: float, dry_run: bool) -> Iterator[Freed]:
     """What is written beside its place, and was not renamed into it."""
     places: dict[str, Callable[[str], bool]] = {
         os.path.join(LARGE, "tmp"): lambda name: True,
-        "repos": lambda name: name.startswith("tmp-"),
+        "repos": is_temporary,
         "mirrors": lambda name: name.endswith(".tmp"),
     }
     for place, is_left in places.items():

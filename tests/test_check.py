@@ -8,9 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from cmgit import check, repositories
+from cmgit import check, repositories, space
 from cmgit.index.lookup import PENDING
 from cmgit.pull import pull
+from cmgit.store.address import parse_source
+from cmgit.store.mirrored import find_in
 from cmgit.workspace import Workspace
 from tests.cli import run
 from tests.conftest import Git, MakeRepo, meta_of, uid_of, write_files
@@ -251,3 +253,15 @@ def test_reindex(demo: Path, workspace: Workspace) -> None:
     assert run("reindex", "repo").code == 0
     assert b'"artifacts": 2' in run("reindex", "--json").out.encode()
     assert run("find", "*", "--json") == before
+
+
+def test_a_repository_called_as_what_is_in_the_making(
+    make_repo: MakeRepo, workspace: Workspace
+) -> None:
+    """Neither check nor gc takes it for what a killed process left; an import may find it."""
+    entry = pull(workspace, "tmp-demo", str(make_repo("demo", "a")))
+    assert entry.alias == "tmp-demo"
+    assert findings(workspace) == []
+    assert list(space.gc(workspace, grace=-60)) == []
+    assert [artifact.alias for artifact in workspace.find("script")] == ["a"]
+    assert Path(find_in(workspace.home, parse_source(entry.url)).path) == Path(entry.path)

@@ -23,6 +23,7 @@ import orjson
 from dulwich.config import ConfigFile
 
 from ..errors import NotFound, RemoteError, UsageError
+from ..names import is_temporary
 from .address import Source, parse_source
 from .git_program import STALLED_SECONDS
 from .login import given_login
@@ -81,7 +82,7 @@ def _repositories(top: str) -> Iterator[str]:
     for directory in (os.path.join(top, "repos"), top):
         for name in sorted(os.listdir(directory)) if os.path.isdir(directory) else []:
             place = os.path.join(directory, name)
-            if os.path.isfile(os.path.join(place, "HEAD")) and not name.startswith("tmp-"):
+            if os.path.isfile(os.path.join(place, "HEAD")) and not is_temporary(name):
                 yield place
 
 

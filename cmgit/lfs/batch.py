@@ -10,22 +10,20 @@ from __future__ import annotations
 import re
 from base64 import b64encode
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack
 from functools import partial
 from typing import Any
-from urllib.parse import urlsplit
 
 import orjson
-from urllib3 import BaseHTTPResponse, Retry
-from urllib3.exceptions import HTTPError, LocationValueError
+from urllib3 import BaseHTTPResponse
 
 from ..errors import RemoteError
 from ..store.address import Source, parse_source
 from ..store.git_program import find_git
-from ..store.large import http_pool
 from ..store.login import Login
 from ..store.remote import logged_in
 from ..store.transport import Interrupted, login_needed
+from .connection import Connection
 from .objects import CHUNK, Objects, Opened
 from .pointer import Pointer
 from .remote import refuse_absent
@@ -35,7 +33,6 @@ _MANY = 100
 _GONE = (404, 410)
 _MOST = 16 << 20  # bytes of an answer
 _RANGE = re.compile(r"bytes (\d+)-")
-_RETRIES = Retry(total=3, redirect=5, backoff_factor=0.5, status=0)
 
 
 class Server:
@@ -43,7 +40,7 @@ class Server:
 
     def __init__(self, url: str) -> None:
         self._source: Source = parse_source(url)
-        self._pool = http_pool(self._source.url)
+        self._connection = Connection(self._source)
 
     def fetch(self, pointers: Sequence[Pointer], objects: Objects) -> None:
         """See Remote."""
@@ -80,7 +77,7 @@ class Server:
                 "objects": [{"oid": pointer.oid, "size": pointer.size} for pointer in some],
             })  # fmt: skip
             answer = logged_in(self._source, find_git(), partial(self._ask, body))
-            told = {item.get("oid"): item for item in _items(answer)}
+            told = {str(item.get("oid")): item for item in _items(answer)}
             for pointer in some:
                 item = told.get(pointer.oid) or {}
                 self._refuse_error(pointer, item.get("error"))
@@ -97,7 +94,7 @@ class Server:
             secret = b64encode(f"{login.username}:{login.password}".encode()).decode("ascii")
             headers["Authorization"] = f"Basic {secret}"
         url = f"{self._source.url.rstrip('/')}/objects/batch"
-        with self._request("POST", url, headers, body) as response:
+        with self._connection.request("POST", url, headers, body) as response:
             if response.status in (401, 403):
                 raise login_needed(self._source)
             self._refuse_status(response, "objects/batch")
@@ -118,26 +115,17 @@ class Server:
         return self._pieces(pointer, action["href"], headers, start)
 
     def _pieces(self, pointer: Pointer, url: str, headers: Mapping[str, str], start: int) -> Opened:
-        stack = self._request("GET", url, headers)
-        response = stack.__enter__()
-        if response.status == 416 and start:  # what is here is of no use there
-            stack.__exit__(None, None, None)
-            whole = {name: value for name, value in headers.items() if name != "Range"}
-            return self._pieces(pointer, url, whole, 0)
-        if response.status in _GONE:
-            stack.__exit__(None, None, None)
-            raise KeyError(pointer.oid)
-        self._refuse_status(response, pointer.oid)
-        found = _RANGE.match(response.headers.get("Content-Range", ""))
-        begins = int(found[1]) if response.status == 206 and found else 0
-        return begins, self._streamed(response, stack)
-
-    def _streamed(self, response: BaseHTTPResponse, stack: Any) -> Iterator[bytes]:
-        with self._failing():
-            try:
-                yield from response.stream(CHUNK, decode_content=False)
-            finally:
-                stack.__exit__(None, None, None)
+        with ExitStack() as stack:
+            response = stack.enter_context(self._connection.request("GET", url, headers))
+            if response.status in _GONE:
+                raise KeyError(pointer.oid)
+            if response.status != 416 or not start:
+                self._refuse_status(response, pointer.oid)
+                found = _RANGE.match(response.headers.get("Content-Range", ""))
+                begins = int(found[1]) if response.status == 206 and found else 0
+                return begins, _streamed(response, stack.pop_all())
+        whole = {name: value for name, value in headers.items() if name != "Range"}
+        return self._pieces(pointer, url, whole, 0)  # what is here is of no use there
 
     def _upload(self, pointer: Pointer, action: Mapping[str, Any], objects: Objects) -> None:
         headers = {
@@ -147,57 +135,36 @@ class Server:
         }
         with (
             objects.read(pointer) as file,
-            self._request("PUT", action["href"], headers, file) as response,
+            self._connection.request("PUT", action["href"], headers, file) as response,
         ):
             self._refuse_status(response, pointer.oid)
 
     def _verify(self, pointer: Pointer, action: Mapping[str, Any]) -> None:
         body = orjson.dumps({"oid": pointer.oid, "size": pointer.size})
         headers = {"Accept": _TYPE, "Content-Type": _TYPE, **action["header"]}
-        with self._request("POST", action["href"], headers, body) as response:
+        with self._connection.request("POST", action["href"], headers, body) as response:
             self._refuse_status(response, pointer.oid)
 
     def _checked(self, action: Any) -> dict[str, Any]:
         """The URL and headers of an action; raises RemoteError for what cannot be followed."""
         href = str(action.get("href") or "") if isinstance(action, dict) else ""
-        scheme, mine = urlsplit(href).scheme, urlsplit(self._source.url).scheme
-        if scheme not in ("https", mine):
-            raise RemoteError(f"{self._source.url}: names a URL that is not followed ({scheme}:)")
-        header = action.get("header") or {}
-        return {"href": href, "header": {str(k): str(v) for k, v in dict(header).items()}}
-
-    @contextmanager
-    def _request(
-        self, method: str, url: str, headers: Mapping[str, str], body: Any = None
-    ) -> Iterator[BaseHTTPResponse]:
-        with self._failing():
-            response = self._pool.request(
-                method, url, headers=headers, body=body, preload_content=False, retries=_RETRIES
-            )  # fmt: skip
-        try:
-            yield response
-        finally:
-            response.release_conn()
-            response.close()
-
-    @contextmanager
-    def _failing(self) -> Iterator[None]:
-        """Tell what the connection raises in the words of cmgit: URLs may hold secrets."""
-        try:
-            yield
-        except (HTTPError, LocationValueError, OSError) as error:
-            if isinstance(error, OSError) and error.errno:
-                raise
-            reason = getattr(error, "reason", None) or error
-            raise Interrupted(
-                f"{self._source.url}: {type(reason).__name__}",
-                "check the URL and the network; what came is kept",
-            ) from None
+        header = action.get("header") if href else {}
+        if header is not None and not isinstance(header, dict):
+            raise RemoteError(f"{self._source.url}: the answer is not that of Git LFS")
+        return {
+            "href": self._connection.checked(href),
+            "header": {str(name): str(value) for name, value in (header or {}).items()},
+        }
 
     def _refuse_status(self, response: BaseHTTPResponse, what: str) -> None:
         if response.status >= 300:
             kind = Interrupted if response.status >= 500 or response.status == 429 else RemoteError
             raise kind(f"{self._source.url}: {what}: the server says {response.status}")
+
+
+def _streamed(response: BaseHTTPResponse, stack: ExitStack) -> Iterator[bytes]:
+    with stack:
+        yield from response.stream(CHUNK, decode_content=False)
 
 
 def _items(answer: Any) -> list[dict[str, Any]]:

@@ -24,14 +24,32 @@ class Misbehaving(LFSServer):
         self.content: bytes | None = None  # instead of the right one
         self.href = ""  # instead of its own
         self.status = 200
+        self.answer: bytes | None = None  # to a batch request, instead of its own
+        self.answer_bytes = 0  # how many it says that come
+        self.redirect = ""  # where contents are
         self.asked: list[str] = []
+        self.seen: list[tuple[str, str, dict[str, str]]] = []
 
 
 class _Handler(LFSRequestHandler):
     server: Misbehaving
 
+    def parse_request(self) -> bool:
+        read = super().parse_request()
+        if read:
+            self.server.seen.append((self.command, self.path, dict(self.headers)))
+        return read
+
     def handle_batch(self) -> None:
-        if self.server.login and self.headers.get("Authorization") != self.server.login:
+        if self.server.answer is not None:
+            self.rfile.read(int(self.headers["Content-Length"]))
+            self.send_response(200)
+            length = self.server.answer_bytes or len(self.server.answer)
+            self.send_header("Content-Length", str(length))
+            self.end_headers()
+            self.wfile.write(self.server.answer)
+            self.close_connection = True
+        elif self.server.login and self.headers.get("Authorization") != self.server.login:
             self.close_connection = True
             self.send_error(401)
         elif self.server.status != 200:
@@ -47,6 +65,12 @@ class _Handler(LFSRequestHandler):
     def handle_download(self) -> None:
         oid, asked = self.path.split("/")[-1], self.headers.get("Range", "")
         self.server.asked.append(asked)
+        if self.server.redirect:
+            self.send_response(307)
+            self.send_header("Location", f"{self.server.redirect}/objects/{oid}")
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+            return
         with self.server.lfs_store.open_object(oid) as file:
             data = self.server.content or file.read()
         start = int(asked[len("bytes=") : -1]) if asked and self.server.ranges else 0

@@ -12,7 +12,7 @@ from base64 import b64encode
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from functools import partial
-from typing import Any
+from typing import Any, TypeGuard
 
 import orjson
 from urllib3 import BaseHTTPResponse
@@ -45,9 +45,9 @@ class Server:
     def fetch(self, pointers: Sequence[Pointer], objects: Objects) -> None:
         """See Remote."""
         absent = []
-        for pointer, actions in self._batch("download", pointers):
+        for pointer, item in self._batch("download", pointers):
             try:
-                action = self._checked(actions["download"])
+                action = self._checked(self._actions(pointer, item, _GONE)["download"])
                 objects.receive(pointer, partial(self._open, pointer, action))
             except KeyError:
                 absent.append(pointer)
@@ -56,7 +56,10 @@ class Server:
     def send(self, pointers: Sequence[Pointer], objects: Objects) -> int:
         """See Remote."""
         sent = 0
-        for pointer, actions in self._batch("upload", pointers):
+        for pointer, item in self._batch("upload", pointers):
+            if item is None:
+                raise RemoteError(f"{self._source.url}: says nothing of {pointer.oid}")
+            actions = self._actions(pointer, item)
             if "upload" in actions:
                 self._upload(pointer, self._checked(actions["upload"]), objects)
                 sent += 1
@@ -68,8 +71,8 @@ class Server:
 
     def _batch(
         self, operation: str, pointers: Sequence[Pointer]
-    ) -> Iterator[tuple[Pointer, dict[str, Any]]]:
-        """What the server says of each content: the actions."""
+    ) -> Iterator[tuple[Pointer, dict[str, Any] | None]]:
+        """What the server says of each content, if anything."""
         for at in range(0, len(pointers), _MANY):
             some = pointers[at : at + _MANY]
             body = orjson.dumps({
@@ -77,16 +80,35 @@ class Server:
                 "objects": [{"oid": pointer.oid, "size": pointer.size} for pointer in some],
             })  # fmt: skip
             answer = logged_in(self._source, find_git(), partial(self._ask, body))
-            told = {str(item.get("oid")): item for item in _items(answer)}
-            for pointer in some:
-                item = told.get(pointer.oid) or {}
-                self._refuse_error(pointer, item.get("error"))
-                actions = item.get("actions")
-                yield pointer, actions if isinstance(actions, dict) else {}
+            told = {str(item.get("oid")): item for item in self._items(answer)}
+            yield from ((pointer, told.get(pointer.oid)) for pointer in some)
 
-    def _refuse_error(self, pointer: Pointer, error: Any) -> None:
-        if isinstance(error, dict) and error.get("code") not in _GONE:
-            raise RemoteError(f"{self._source.url}: {pointer.oid}: {_line(error.get('message'))}")
+    def _items(self, answer: Any) -> list[dict[str, Any]]:
+        items = answer.get("objects") if isinstance(answer, dict) else None
+        if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
+            raise self._nonsense()
+        for what, ours in (("transfer", "basic"), ("hash_algo", "sha256")):
+            theirs = answer.get(what) or ours
+            if theirs != ours:
+                raise RemoteError(f"{self._source.url}: wants {what} {_line(theirs)}, not {ours}")
+        return items
+
+    def _actions(
+        self, pointer: Pointer, item: dict[str, Any] | None, gone: Sequence[int] = ()
+    ) -> dict[str, Any]:
+        """What is to be done for a content. Raises RemoteError for an error, which a code of those
+        that are ``gone`` is not."""
+        error, actions = (item.get("error"), item.get("actions")) if item else (None, None)
+        code, said = (error.get("code"), error.get("message")) if _is_dict(error) else (0, error)
+        if error and code not in gone:
+            raise RemoteError(f"{self._source.url}: {pointer.oid}: {_line(said)}")
+        if actions and not _is_dict(actions):
+            raise self._nonsense()
+        return actions or {}
+
+    def _nonsense(self) -> RemoteError:
+        text = f"{self._source.url}: the answer is not that of Git LFS"
+        return RemoteError(text, "check the URL")
 
     def _ask(self, body: bytes, login: Login | None) -> Any:
         headers = {"Accept": _TYPE, "Content-Type": _TYPE}
@@ -104,7 +126,7 @@ class Server:
         try:
             return orjson.loads(data)
         except ValueError:
-            raise RemoteError(f"{self._source.url}: the answer is not that of Git LFS") from None
+            raise self._nonsense() from None
 
     # -- contents -------------------------------------------------------------------------------
 
@@ -150,7 +172,7 @@ class Server:
         href = str(action.get("href") or "") if isinstance(action, dict) else ""
         header = action.get("header") if href else {}
         if header is not None and not isinstance(header, dict):
-            raise RemoteError(f"{self._source.url}: the answer is not that of Git LFS")
+            raise self._nonsense()
         return {
             "href": self._connection.checked(href),
             "header": {str(name): str(value) for name, value in (header or {}).items()},
@@ -167,9 +189,8 @@ def _streamed(response: BaseHTTPResponse, stack: ExitStack) -> Iterator[bytes]:
         yield from response.stream(CHUNK, decode_content=False)
 
 
-def _items(answer: Any) -> list[dict[str, Any]]:
-    items = answer.get("objects") if isinstance(answer, dict) else None
-    return [item for item in items if isinstance(item, dict)] if isinstance(items, list) else []
+def _is_dict(value: object) -> TypeGuard[dict[str, Any]]:
+    return isinstance(value, dict)
 
 
 def _line(text: object) -> str:

@@ -121,3 +121,31 @@ def test_redirects_without_end(filled: Misbehaving, objects: Objects) -> None:
     filled.redirect = filled.url
     with pytest.raises(RemoteError, match="redirects more than 5 times"):
         Server(filled.url).fetch([FIRST], objects)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {"objects": []},
+        {"objects": [{"oid": FIRST.oid, "error": {"code": 404, "message": "no"}}]},
+        {"objects": [{"oid": FIRST.oid, "error": {"code": 410, "message": "no"}}]},
+        {"objects": [{"oid": FIRST.oid, "error": "no"}]},
+        {"objects": [{"oid": FIRST.oid, "actions": [1]}]},
+        {"objects": [{"oid": FIRST.oid, "actions": {"verify": {"href": "http://127.0.0.1:9"}}}]},
+        {"transfer": "tus", "objects": [{"oid": FIRST.oid, "actions": {"upload": {"href": "x"}}}]},
+        {"hash_algo": "sha512", "objects": [{"oid": FIRST.oid}]},
+    ],
+)
+def test_nothing_counts_as_sent_that_was_not_taken(
+    server: Misbehaving, full: Objects, answer: object
+) -> None:
+    """A server that does not say what to do with a content does not have it."""
+    server.answer = orjson.dumps(answer)
+    with pytest.raises(RemoteError, match=f"^{server.url}: "):
+        Server(server.url).send([FIRST], full)
+
+
+def test_what_a_server_has_already(server: Misbehaving, full: Objects) -> None:
+    """It says so by an answer without actions."""
+    server.answer = orjson.dumps({"transfer": "basic", "objects": [{"oid": FIRST.oid, "size": 1}]})
+    assert Server(server.url).send([FIRST], full) == 0

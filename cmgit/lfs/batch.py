@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import re
 from base64 import b64encode
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from typing import Any, TypeGuard
 
 import orjson
-from urllib3 import BaseHTTPResponse
+from urllib3 import BaseHTTPResponse, HTTPHeaderDict
 
 from ..errors import RemoteError
 from ..store.address import Source, parse_source
@@ -23,7 +23,7 @@ from ..store.git_program import find_git
 from ..store.login import Login
 from ..store.remote import logged_in
 from ..store.transport import Interrupted, login_needed
-from .connection import Connection
+from .connection import Connection, origin
 from .objects import CHUNK, Objects, Opened
 from .pointer import Pointer
 from .remote import refuse_absent
@@ -32,6 +32,9 @@ _TYPE = "application/vnd.git-lfs+json"
 _MANY = 100
 _GONE = (404, 410)
 _MOST = 16 << 20  # bytes of an answer
+Item = dict[str, Any] | None
+"""What an answer says of a content, if anything."""
+_OURS = ("connection", "content-length", "host", "range", "transfer-encoding")
 _RANGE = re.compile(r"bytes (\d+)-")
 
 
@@ -41,37 +44,54 @@ class Server:
     def __init__(self, url: str) -> None:
         self._source: Source = parse_source(url)
         self._connection = Connection(self._source)
+        self._login: Login | None = None  # what it took
 
     def fetch(self, pointers: Sequence[Pointer], objects: Objects) -> None:
         """See Remote."""
         absent = []
         for pointer, item in self._batch("download", pointers):
             try:
-                action = self._checked(self._actions(pointer, item, _GONE)["download"])
-                objects.receive(pointer, partial(self._open, pointer, action))
+                self._twice("download", pointer, item, partial(self._bring, pointer, objects))
             except KeyError:
                 absent.append(pointer)
         refuse_absent(absent, self._source.url)
 
     def send(self, pointers: Sequence[Pointer], objects: Objects) -> int:
         """See Remote."""
-        sent = 0
-        for pointer, item in self._batch("upload", pointers):
-            if item is None:
-                raise RemoteError(f"{self._source.url}: says nothing of {pointer.oid}")
-            actions = self._actions(pointer, item)
-            if "upload" in actions:
-                self._upload(pointer, self._checked(actions["upload"]), objects)
-                sent += 1
-            if "verify" in actions:
-                self._verify(pointer, self._checked(actions["verify"]))
-        return sent
+        return sum(
+            self._twice("upload", pointer, item, partial(self._put, pointer, objects))
+            for pointer, item in self._batch("upload", pointers)
+        )
+
+    def _twice(
+        self, operation: str, pointer: Pointer, item: Item, work: Callable[[Item], bool]
+    ) -> bool:
+        """Do what the server says is to be done for a content; when it may have said that too long
+        ago, what it says now."""
+        try:
+            return work(item)
+        except _Refused:
+            ((_, item),) = self._batch(operation, [pointer])
+            return work(item)
+
+    def _bring(self, pointer: Pointer, objects: Objects, item: Item) -> bool:
+        action = self._checked(self._actions(pointer, item, _GONE)["download"])
+        objects.receive(pointer, partial(self._open, pointer, action))
+        return True
+
+    def _put(self, pointer: Pointer, objects: Objects, item: Item) -> bool:
+        if item is None:
+            raise RemoteError(f"{self._source.url}: says nothing of {pointer.oid}")
+        actions = self._actions(pointer, item)
+        if "upload" in actions:
+            self._upload(pointer, self._checked(actions["upload"]), objects)
+        if "verify" in actions:
+            self._verify(pointer, self._checked(actions["verify"]))
+        return "upload" in actions
 
     # -- asking ---------------------------------------------------------------------------------
 
-    def _batch(
-        self, operation: str, pointers: Sequence[Pointer]
-    ) -> Iterator[tuple[Pointer, dict[str, Any] | None]]:
+    def _batch(self, operation: str, pointers: Sequence[Pointer]) -> Iterator[tuple[Pointer, Item]]:
         """What the server says of each content, if anything."""
         for at in range(0, len(pointers), _MANY):
             some = pointers[at : at + _MANY]
@@ -93,9 +113,7 @@ class Server:
                 raise RemoteError(f"{self._source.url}: wants {what} {_line(theirs)}, not {ours}")
         return items
 
-    def _actions(
-        self, pointer: Pointer, item: dict[str, Any] | None, gone: Sequence[int] = ()
-    ) -> dict[str, Any]:
+    def _actions(self, pointer: Pointer, item: Item, gone: Sequence[int] = ()) -> dict[str, Any]:
         """What is to be done for a content. Raises RemoteError for an error, which a code of those
         that are ``gone`` is not."""
         error, actions = (item.get("error"), item.get("actions")) if item else (None, None)
@@ -112,9 +130,7 @@ class Server:
 
     def _ask(self, body: bytes, login: Login | None) -> Any:
         headers = {"Accept": _TYPE, "Content-Type": _TYPE}
-        if login is not None:
-            secret = b64encode(f"{login.username}:{login.password}".encode()).decode("ascii")
-            headers["Authorization"] = f"Basic {secret}"
+        headers |= _basic(login)
         url = f"{self._source.url.rstrip('/')}/objects/batch"
         with self._connection.request("POST", url, headers, body) as response:
             if response.status in (401, 403):
@@ -123,6 +139,7 @@ class Server:
             data = response.read(_MOST + 1)
             if len(data) > _MOST:
                 raise RemoteError(f"{self._source.url}: the answer is too long")
+            self._login = login
         try:
             return orjson.loads(data)
         except ValueError:
@@ -131,14 +148,11 @@ class Server:
     # -- contents -------------------------------------------------------------------------------
 
     def _open(self, pointer: Pointer, action: Mapping[str, Any], start: int) -> Opened:
-        headers = {"Accept-Encoding": "identity", **action["header"]}
+        headers = {"Accept-Encoding": "identity"}
         if start:
             headers["Range"] = f"bytes={start}-"
-        return self._pieces(pointer, action["href"], headers, start)
-
-    def _pieces(self, pointer: Pointer, url: str, headers: Mapping[str, str], start: int) -> Opened:
         with ExitStack() as stack:
-            response = stack.enter_context(self._connection.request("GET", url, headers))
+            response = stack.enter_context(self._content("GET", action, headers))
             if response.status in _GONE:
                 raise KeyError(pointer.oid)
             if response.status != 416 or not start:
@@ -146,26 +160,47 @@ class Server:
                 found = _RANGE.match(response.headers.get("Content-Range", ""))
                 begins = int(found[1]) if response.status == 206 and found else 0
                 return begins, _streamed(response, stack.pop_all())
-        whole = {name: value for name, value in headers.items() if name != "Range"}
-        return self._pieces(pointer, url, whole, 0)  # what is here is of no use there
+        return self._open(pointer, action, 0)  # what is here is of no use there
 
     def _upload(self, pointer: Pointer, action: Mapping[str, Any], objects: Objects) -> None:
-        headers = {
-            "Content-Type": "application/octet-stream",
-            **action["header"],
-            "Content-Length": str(pointer.size),
-        }
+        headers = {"Content-Type": "application/octet-stream", "Content-Length": str(pointer.size)}
         with (
             objects.read(pointer) as file,
-            self._connection.request("PUT", action["href"], headers, file) as response,
+            self._content("PUT", action, headers, file) as response,
         ):
             self._refuse_status(response, pointer.oid)
 
     def _verify(self, pointer: Pointer, action: Mapping[str, Any]) -> None:
         body = orjson.dumps({"oid": pointer.oid, "size": pointer.size})
-        headers = {"Accept": _TYPE, "Content-Type": _TYPE, **action["header"]}
-        with self._connection.request("POST", action["href"], headers, body) as response:
+        headers = {"Accept": _TYPE, "Content-Type": _TYPE}
+        with self._content("POST", action, headers, body) as response:
             self._refuse_status(response, pointer.oid)
+
+    @contextmanager
+    def _content(
+        self, method: str, action: Mapping[str, Any], headers: Mapping[str, str], body: Any = None
+    ) -> Iterator[BaseHTTPResponse]:
+        """The answer to a request for a content. Where a login is asked for, it gets the one of
+        the server, if it is on the same and the server named no other."""
+        url, headers = action["href"], HTTPHeaderDict(headers)
+        for name, value in action["header"].items():
+            headers[name] = value
+        with self._connection.request(method, url, headers, body) as response:
+            if response.status != 401 or not self._may_log_in(url, headers):
+                yield response
+                return
+        if hasattr(body, "seek"):
+            body.seek(0)
+        headers = {**headers, **_basic(self._login)}
+        with self._connection.request(method, url, headers, body) as response:
+            yield response
+
+    def _may_log_in(self, url: str, headers: Mapping[str, str]) -> bool:
+        return (
+            bool(self._login)
+            and "Authorization" not in headers
+            and origin(url) == origin(self._source.url)
+        )
 
     def _checked(self, action: Any) -> dict[str, Any]:
         """The URL and headers of an action; raises RemoteError for what cannot be followed."""
@@ -175,13 +210,33 @@ class Server:
             raise self._nonsense()
         return {
             "href": self._connection.checked(href),
-            "header": {str(name): str(value) for name, value in (header or {}).items()},
+            "header": {
+                str(name): str(value)
+                for name, value in (header or {}).items()
+                if str(name).lower() not in _OURS
+            },
         }
 
     def _refuse_status(self, response: BaseHTTPResponse, what: str) -> None:
         if response.status >= 300:
-            kind = Interrupted if response.status >= 500 or response.status == 429 else RemoteError
+            kind: type[RemoteError] = RemoteError
+            if response.status in (401, 403):
+                kind = _Refused
+            elif response.status >= 500 or response.status == 429:
+                kind = Interrupted
             raise kind(f"{self._source.url}: {what}: the server says {response.status}")
+
+
+class _Refused(RemoteError):
+    """Who asks may not have a content, or not any more."""
+
+
+def _basic(login: Login | None) -> dict[str, str]:
+    """The header that says a login."""
+    if login is None:
+        return {}
+    secret = b64encode(f"{login.username}:{login.password}".encode()).decode("ascii")
+    return {"Authorization": f"Basic {secret}"}
 
 
 def _streamed(response: BaseHTTPResponse, stack: ExitStack) -> Iterator[bytes]:

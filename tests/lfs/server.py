@@ -26,6 +26,8 @@ class Misbehaving(LFSServer):
         self.status = 200
         self.answer: bytes | None = None  # to a batch request, instead of its own
         self.answer_bytes = 0  # how many it says that come
+        self.content_login = ""  # the same, for contents
+        self.expired = 0  # so many requests for contents come too late
         self.redirect = ""  # where contents are
         self.asked: list[str] = []
         self.seen: list[tuple[str, str, dict[str, str]]] = []
@@ -65,6 +67,14 @@ class _Handler(LFSRequestHandler):
     def handle_download(self) -> None:
         oid, asked = self.path.split("/")[-1], self.headers.get("Range", "")
         self.server.asked.append(asked)
+        if self.server.expired:
+            self.server.expired -= 1
+            self.send_error(403)
+            return
+        wanted = self.server.content_login
+        if wanted and self.headers.get("Authorization") != wanted:
+            self.send_error(401)
+            return
         if self.server.redirect:
             self.send_response(307)
             self.send_header("Location", f"{self.server.redirect}/objects/{oid}")

@@ -95,7 +95,7 @@ def test_answers_that_make_no_sense(server: Misbehaving, objects: Objects, answe
 
 def test_redirects_to_others(filled: Misbehaving, objects: Objects, tmp_path: Path) -> None:
     """They are followed, and what is meant for one server is not told to the other."""
-    secrets = {"Authorization": "Basic c2VjcmV0", "Private-Token": "secret", "Cookie": "secret"}
+    secrets = {"authorization": "Basic c2VjcmV0", "Private-Token": "secret", "Cookie": "secret"}
     filled.answer = orjson.dumps(action(href=f"{filled.url}/objects/{FIRST.oid}", header=secrets))
     with serving(tmp_path / "other") as other:
         other.lfs_store.write_object([DATA[0]])
@@ -149,3 +149,69 @@ def test_what_a_server_has_already(server: Misbehaving, full: Objects) -> None:
     """It says so by an answer without actions."""
     server.answer = orjson.dumps({"transfer": "basic", "objects": [{"oid": FIRST.oid, "size": 1}]})
     assert Server(server.url).send([FIRST], full) == 0
+
+
+BASIC = "Basic dG9rZW46czNjcmV0"  # token:s3cret
+
+
+def test_contents_behind_the_login_of_the_server(
+    filled: Misbehaving, objects: Objects, tmp_path: Path
+) -> None:
+    """Where an answer names no other, it is used for contents of the same server; no other gets
+    it, and none before it asks."""
+    filled.login = filled.content_login = BASIC
+    url = filled.url.replace("://", "://token:s3cret@")
+    Server(url).fetch([FIRST], objects)
+    asked = [seen.get("Authorization") for method, _, seen in filled.seen if method == "GET"]
+    assert asked == [None, BASIC]
+    with serving(tmp_path / "other") as other:
+        other.lfs_store.write_object([DATA[1]])
+        other.content_login = BASIC
+        filled.redirect = other.url
+        with pytest.raises(RemoteError, match="the server says 401"):
+            Server(url).fetch([SECOND], objects)
+        assert all("Authorization" not in seen for _, _, seen in other.seen)
+
+
+def test_headers_of_gits_configuration(
+    filled: Misbehaving, objects: Objects, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """``http.URL.extraHeader``, by which CI gives logins, goes to the server that it is for."""
+    config = tmp_path / "config"
+    config.write_text(f'[http "{filled.url}/"]\n\textraheader = AUTHORIZATION: {BASIC}\n')
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(config))
+    filled.login = filled.content_login = BASIC
+    Server(filled.url).fetch([FIRST], objects)
+    with serving(tmp_path / "other") as other:
+        other.lfs_store.write_object([DATA[1]])
+        filled.redirect = other.url
+        Server(filled.url).fetch([SECOND], objects)
+        assert all("authorization" not in map(str.lower, seen) for _, _, seen in other.seen)
+
+
+def test_urls_that_expire(filled: Misbehaving, objects: Objects) -> None:
+    """A URL is good for some minutes: the server is asked for another, once."""
+    filled.expired = 1
+    Server(filled.url).fetch([FIRST], objects)
+    assert objects.verify(FIRST) == ""
+    assert [method for method, _, _ in filled.seen] == ["POST", "GET", "POST", "GET"]
+    filled.expired = 9
+    with pytest.raises(RemoteError, match=f"{SECOND.oid}: the server says 403"):
+        Server(filled.url).fetch([SECOND], objects)
+    assert filled.expired == 7
+
+
+def test_headers_that_are_not_the_servers(
+    server: Misbehaving, full: Objects, objects: Objects
+) -> None:
+    """How long a content is, is no matter of an answer; its type is."""
+    header = {"content-length": "1", "Transfer-Encoding": "chunked", "content-type": "x/y"}
+    upload = {"href": f"{server.url}/objects/{FIRST.oid}", "header": header}
+    server.answer = orjson.dumps({"objects": [{"oid": FIRST.oid, "actions": {"upload": upload}}]})
+    assert Server(server.url).send([FIRST], full) == 1
+    (_, _, told) = server.seen[-1]
+    assert told["Content-Length"] == str(FIRST.size)
+    assert "Transfer-Encoding" not in told
+    assert [v for k, v in told.items() if k.lower() == "content-type"] == ["x/y"]
+    server.answer = None
+    Server(server.url).fetch([FIRST], objects)

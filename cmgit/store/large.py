@@ -32,26 +32,32 @@ def large_directory(git: GitRepository) -> str:
 def large_url(git: GitRepository, lfsconfig: bytes = b"") -> str:
     """Where the large files of a repository come from; empty when nothing says so.
 
-    ``cmgit.lfsurl`` (of any kind) or ``lfs.url`` of Git's configuration, else ``lfs.url`` of the
-    repository's ``.lfsconfig``, which may name a server only, else what follows from ``origin``.
+    ``cmgit.lfsurl`` (of any kind), ``lfs.url`` or ``remote.origin.lfsurl`` of Git's configuration,
+    else ``lfs.url`` of the repository's ``.lfsconfig``, which may name a server only, else what
+    follows from ``origin``. A relative path starts at the repository.
     """
     own = _setting(git, "cmgit", "lfsurl") or _setting(git, "lfs", "url")
-    return own or _url_in(lfsconfig) or _url_of_origin(git.remote_url())
+    url = own or _setting(git, "remote", "lfsurl", "origin") or _url_in(lfsconfig)
+    url = url or _url_of_origin(git.remote_url())
+    relative = url and not urlsplit(url).scheme and not os.path.isabs(url)
+    return os.path.normpath(os.path.join(git.path, url)) if relative else url
 
 
-def _setting(git: GitRepository, section: str, name: str) -> str:
+def _setting(git: GitRepository, section: str, name: str, part: str = "") -> str:
     try:
-        return os.fsdecode(git.config().get((section.encode(),), name.encode()))
+        words = tuple(word.encode() for word in (section, part) if word)
+        return os.fsdecode(git.config().get(words, name.encode()))
     except KeyError:
         return ""
 
 
 def _url_in(lfsconfig: bytes) -> str:
     try:
-        url = ConfigFile.from_file(io.BytesIO(lfsconfig)).get((b"lfs",), b"url").decode()
+        config = ConfigFile.from_file(io.BytesIO(lfsconfig), expand_includes=False)
+        url = config.get((b"lfs",), b"url").decode()
+        return url if urlsplit(url).scheme in ("https", "http") else ""
     except (KeyError, ValueError):
         return ""
-    return url if urlsplit(url).scheme in ("https", "http") else ""
 
 
 def _url_of_origin(url: str) -> str:

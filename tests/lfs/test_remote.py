@@ -207,13 +207,36 @@ def test_what_decides_before_origin(tmp_path: Path, git: Git) -> None:
         return large_url(GitRepository.open(str(path)), lfsconfig.encode())
 
     assert url("[lfs]\n\turl = https://example.org/lfs\n") == "https://example.org/lfs"
-    for bad in ("file:///etc", "/etc", "s3://x", "ext::sh -c id", "https"):
+    for bad in ("file:///etc", "/etc", "s3://x", "ext::sh -c id", "https", "http://[::1"):
         assert url(f"[lfs]\n\turl = {bad}\n") == ""
     assert url("no [ config") == ""
+    (tmp_path / "other").write_text("[lfs]\n\turl = https://example.org/other\n")
+    assert url(f"[include]\n\tpath = {tmp_path}/other\n") == ""
+    assert url('[remote "origin"]\n\tlfsurl = https://example.org/lfs\n') == ""
     git(path, "config", "lfs.url", "https://example.org/mine")
     assert url("[lfs]\n\turl = https://example.org/lfs\n") == "https://example.org/mine"
     git(path, "config", "cmgit.lfsurl", "s3://bucket")
     assert url("") == "s3://bucket"
+
+
+def test_settings_of_a_remote(tmp_path: Path, git: Git) -> None:
+    """Git LFS reads them, too."""
+    git(tmp_path, "init", "-q", "r")
+    git(tmp_path / "r", "remote", "add", "origin", "https://example.org/a")
+    git(tmp_path / "r", "config", "remote.origin.lfsurl", "https://example.org/lfs")
+    found = GitRepository.open(str(tmp_path / "r"))
+    assert large_url(found) == "https://example.org/lfs"
+    assert large_url(found, b"[lfs]\n\turl = https://example.org/x\n") == "https://example.org/lfs"
+
+
+def test_relative_paths(tmp_path: Path, git: Git, monkeypatch: pytest.MonkeyPatch) -> None:
+    """From the repository on, wherever a command runs."""
+    git(tmp_path, "init", "-q", "r")
+    found = str(tmp_path / "r")
+    git(found, "remote", "add", "origin", "../origin.git")
+    assert large_url(GitRepository.open(found)) == str(tmp_path / "origin.git")
+    git(found, "config", "cmgit.lfsurl", "../store")
+    assert large_url(GitRepository.open(found)) == str(tmp_path / "store")
 
 
 def test_a_repository_with_a_server(

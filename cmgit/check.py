@@ -184,13 +184,15 @@ def _check_text(workspace: Workspace) -> Iterator[Finding]:
 
 
 def _check_large(workspace: Workspace) -> Iterator[Finding]:
-    """Hash the contents of large files again; one that is damaged is of no use to anybody."""
+    """Hash the contents of large files again. One that is damaged makes room for one that is not."""
     objects = workspace.large.objects
     for oid, found in objects:
         problem = objects.verify(Pointer(oid, found.st_size))
-        if problem:
-            os.unlink(objects.path(oid))
-            yield Finding("large file", f"{problem}; removed, it is fetched when it is needed")
+        if problem and Pointer(oid, found.st_size) in objects:
+            place = objects.set_aside(oid)
+            yield Finding(
+                "large file", f"{problem}; now {place}, it is fetched anew when it is needed"
+            )
 
 
 def _check_checkouts(workspace: Workspace) -> Iterator[Finding]:

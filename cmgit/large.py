@@ -72,9 +72,9 @@ class LargeFiles:
         own = Objects(large_directory(repository.git))
         lacking = []
         for pointer in pointers:
-            if pointer in self.objects:
-                self.objects.touch(pointer)  # who asks may be about to refer to it
-            elif pointer in own:
+            if self.objects.touch(pointer):
+                continue
+            if pointer in own and not own.verify(pointer):
                 self.objects.link(pointer, own)
             else:
                 lacking.append(pointer)
@@ -103,8 +103,7 @@ class LargeFiles:
         """Put contents that the home has where Git LFS looks for those of a working repository."""
         if repository.worktree is not None:
             for pointer in pointers:
-                if pointer in self.objects:
-                    self.objects.touch(pointer)
+                if self.objects.touch(pointer):
                     repository.worktree.large.link(pointer, self.objects)
 
     def carry(

@@ -210,10 +210,8 @@ def _large_files(workspace: Workspace, before: float, dry_run: bool) -> Iterator
         return
     for oid in sorted(set(old) - named):
         path = objects.path(oid)
-        if _is_older(path, before):  # still: who refers to one anew makes it young first
-            freed = Freed("large file", path, size(path))
-            if not dry_run:
-                os.unlink(path)
+        freed = Freed("large file", path, size(path))
+        if _is_older(path, before) if dry_run else objects.drop(oid, before):
             yield freed
 
 

@@ -187,6 +187,26 @@ def test_damage_is_found(bare: Workspace, demo: Path, workspace: Workspace, sour
     assert history.cat(bare, bare.one("script", "big"), "data/model one.bin") == BIG
 
 
+def test_damage_is_not_taken_over(
+    bare: Workspace, demo: Path, workspace: Workspace, source: Path, tmp_path: Path
+) -> None:
+    """What a repository of the person has is hashed before the home has it; if it is something
+    else, it is fetched from elsewhere. What ``check`` takes away is not lost."""
+    workspace.add("script", "demo:big", source=str(source))
+    shutil.copytree(demo / ".git" / "lfs", tmp_path / "elsewhere")
+    path = Path(workspace.large.objects.path(POINTER.oid))
+    path.chmod(0o644)
+    path.write_bytes(BIG[::-1])
+    (finding,) = [f for f in check(workspace) if f.state != "note"]
+    assert Path(workspace.home, "lfs", "damaged", POINTER.oid).read_bytes() == BIG[::-1]
+    assert str(Path(workspace.home, "lfs", "damaged", POINTER.oid)) in finding.problem
+    artifact, name = workspace.one("script", "big"), "data/model one.bin"
+    with pytest.raises(NotFound, match=POINTER.oid):
+        history.cat(workspace, artifact, name, at="HEAD")
+    run_git(demo, "config", "cmgit.lfsurl", str(tmp_path / "elsewhere"))
+    assert history.cat(workspace, artifact, name, at="HEAD") == BIG
+
+
 @pytest.mark.parametrize(
     ("said", "large"),
     [("never", False), ("1000000", False), ("0.1 MB", None), ("200000", False), ("195 KiB", True)],

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from io import BytesIO
@@ -18,6 +19,7 @@ from ..store.locks import process_lock
 from .pointer import POINTER_BYTES, Pointer, parse_pointer
 
 CHUNK = 1 << 20
+_OID = re.compile("[0-9a-f]{64}")
 Opened = tuple[int, Iterable[bytes]]
 """From which byte on a content comes, and its pieces."""
 
@@ -43,8 +45,10 @@ class Objects:
         """The contents that are there, by their SHA-256, with what their files look like."""
         for parent, _, names in os.walk(os.path.join(self.directory, "objects")):
             for name in sorted(names):
-                with suppress(FileNotFoundError):
-                    yield name, os.lstat(os.path.join(parent, name))
+                path = os.path.join(parent, name)
+                if _OID.fullmatch(name) and path == self.path(name):
+                    with suppress(FileNotFoundError):
+                        yield name, os.lstat(path)
 
     def keep(self, stream: BinaryIO) -> Pointer:
         """Take in a content, from where a stream is to its end; returns its pointer."""
@@ -75,9 +79,7 @@ class Objects:
                 return start
             file.seek(0)
             pointer = digest(file)
-            if pointer in self:
-                self.touch(pointer)
-            else:
+            if not self.touch(pointer):
                 file.seek(0)
                 pointer = self.keep(file)
         return pointer.encode()
@@ -87,34 +89,58 @@ class Objects:
         here of an earlier time. Raises Damaged when what comes is something else."""
         os.makedirs(self._tmp, exist_ok=True)
         with process_lock(os.path.join(self.directory, "locks", pointer.oid[:2])):
-            if pointer in self:
+            if self.touch(pointer):
                 return
             part = os.path.join(self._tmp, f"{pointer.oid}.part")
-            with open(part, "a+b") as file:
-                got = _continued(file, pointer, open_at)
-                _sync(file)
-            if got != pointer:
-                os.unlink(part)
+            if not _received(part, pointer, open_at):
                 raise Damaged(f"what came is not the content {pointer.oid}")
             self._put(part, pointer)
 
     def link(self, pointer: Pointer, other: Objects) -> None:
-        """Take over a content of another directory: the same file, where the disk allows that."""
+        """Take over a content of another directory: the same file, where the disk allows that.
+        Raises Damaged for one that has to be copied and is something else."""
         target = self.path(pointer.oid)
-        if pointer in self:
-            self.touch(pointer)
+        if self.touch(pointer):
             return
         os.makedirs(os.path.dirname(target), exist_ok=True)
+        other.touch(pointer)
         try:
             os.link(other.path(pointer.oid), target)
         except OSError:  # another file system, or something else is in the place
             with open(other.path(pointer.oid), "rb") as file:
-                self.keep(file)
+                if self.keep(file) != pointer:
+                    raise Damaged(
+                        f"the large file {pointer.oid} is damaged in {other.directory}"
+                    ) from None
 
-    def touch(self, pointer: Pointer) -> None:
-        """Make a content as young as a new one: ``gc`` leaves it alone for a while."""
+    def touch(self, pointer: Pointer) -> bool:
+        """Whether a content is there. It is made as young as a new one: ``gc`` leaves it alone for
+        a while, so that who is told that it is there can refer to it."""
         with suppress(OSError):
             os.utime(self.path(pointer.oid))
+        return pointer in self
+
+    def drop(self, oid: str, before: float) -> bool:
+        """Remove a content that is older than a time; returns whether it is gone. It is taken away
+        before its age is looked at, as by then somebody may have been told that it is there."""
+        away = os.path.join(self._tmp, f"{os.getpid()}-{os.urandom(8).hex()}")
+        os.makedirs(self._tmp, exist_ok=True)
+        try:
+            os.rename(self.path(oid), away)
+        except FileNotFoundError:
+            return False
+        if os.lstat(away).st_mtime >= before:
+            os.replace(away, self.path(oid))
+            return False
+        os.unlink(away)
+        return True
+
+    def set_aside(self, oid: str) -> str:
+        """Take away what is damaged; returns where it is then: nobody else may have the content."""
+        place = os.path.join(self.directory, "damaged", oid)
+        os.makedirs(os.path.dirname(place), exist_ok=True)
+        os.replace(self.path(oid), place)
+        return place
 
     def read(self, pointer: Pointer) -> BinaryIO:
         """Open a content. Raises Damaged when it is missing or not in its length."""
@@ -160,22 +186,33 @@ def digest(stream: BinaryIO) -> Pointer:
     return Pointer(seen.hexdigest(), size)
 
 
-def _continued(file: BinaryIO, pointer: Pointer, open_at: Callable[[int], Opened]) -> Pointer:
-    held = file.tell() if file.seek(0, os.SEEK_END) else 0
-    start, pieces = open_at(held if held < pointer.size else 0)
-    if start not in (0, held):
-        raise Damaged(f"the content {pointer.oid} came from byte {start} on")
-    file.truncate(start)
-    file.seek(0)
-    return _copy(_bounded(pieces, pointer.size - start), file, _pieces(file))
+def _received(part: str, pointer: Pointer, open_at: Callable[[int], Opened]) -> bool:
+    """Go on with a content where a file ends; returns whether it is whole. If it is not, the file
+    is gone: what came at an earlier time may have been wrong, so that all is asked for once more.
+    """
+    held = os.path.getsize(part) if os.path.exists(part) else 0
+    held = held if held < pointer.size else 0
+    start, pieces = open_at(held)
+    if start in (0, held):
+        with open(part, "a+b") as file:
+            file.truncate(start)
+            file.seek(0)
+            got = _copy(_bounded(pieces, pointer.size - start), file, _pieces(file))
+            _sync(file)
+        if got == pointer:
+            return True
+    with suppress(FileNotFoundError):
+        os.unlink(part)
+    return bool(held and start) and _received(part, pointer, open_at)
 
 
 def _bounded(pieces: Iterable[bytes], most: int) -> Iterator[bytes]:
+    """The pieces, to the first with which more came than was to come."""
     for piece in pieces:
+        yield piece
         most -= len(piece)
         if most < 0:
-            raise Damaged("more came than was to come")
-        yield piece
+            return
 
 
 def _copy(pieces: Iterable[bytes], file: BinaryIO, before: Iterable[bytes] = ()) -> Pointer:

@@ -179,12 +179,13 @@ def _checkouts(home: str, before: float, dry_run: bool) -> Iterator[Freed]:
         if not is_id(tree) or not _is_older(path, before):
             continue
         freed = Freed("check-out" if tree == name else "left-over", path, size(path))
-        if dry_run or _removed(home, path, tree):
+        if dry_run or _removed(home, path, tree, before):
             yield freed
 
 
-def _removed(home: str, path: str, tree: str) -> bool:
-    """Remove a check-out, so that nobody sees half of it; False while one is being made there."""
+def _removed(home: str, path: str, tree: str, before: float) -> bool:
+    """Remove a check-out, so that nobody sees half of it; False while one is being made there, or
+    when somebody was just told where it is."""
     directory = os.path.join(home, CHECKOUTS)
     temporary = os.path.join(directory, f"tmp-{tree}")
     try:
@@ -192,6 +193,9 @@ def _removed(home: str, path: str, tree: str) -> bool:
             if path != temporary:
                 remove_checkout(temporary)
                 os.rename(path, temporary)
+                if not _is_older(temporary, before):
+                    os.rename(temporary, path)
+                    return False
             remove_checkout(temporary)
     except Busy:
         return False

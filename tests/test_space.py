@@ -21,6 +21,10 @@ from tests.conftest import Git, MakeRepo, write_files
 
 BIG = os.urandom(50_000)
 LIMIT = "alias: demo\nuid: 0123456789abcdef\nlarge_files: 10k\n"
+GIT = """#!/bin/sh
+case "$*" in *cat-file*) echo "fatal: out of memory" >&2; exit 128;; esac
+exec GIT "$@"
+"""
 
 
 @pytest.fixture(params=["", "dulwich"])
@@ -87,6 +91,29 @@ def test_objects_that_are_missing(bare: Workspace) -> None:
     os.unlink(os.path.join(bare.home, "repos", "demo.git", "objects", head[:2], head[2:]))
     assert freed(bare) == ["check-out"]
     assert len(list(bare.large.objects)) == 1
+
+
+def test_git_that_fails(bare: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What it did not list may be needed."""
+    script = tmp_path / "bin" / "git"
+    write_files(tmp_path, {"bin/git": GIT.replace("GIT", shutil.which("git") or "git")})
+    script.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{script.parent}:{os.environ['PATH']}")
+    monkeypatch.setenv("CMGIT_TRANSPORT", "")
+    assert freed(bare) == ["check-out"]
+    assert len(list(bare.large.objects)) == 1
+
+
+def test_check_outs_in_use(bare: Workspace) -> None:
+    """Who is told where one is, finds it there for a while."""
+    artifact = bare.one("script", "big")
+    place, hours_ago = bare.directory(artifact), time.time() - 7200
+    for path in (place, *(os.path.join(place, name) for name in os.listdir(place))):
+        os.utime(path, (hours_ago, hours_ago))
+    assert bare.directory(artifact) == place
+    assert freed(bare, grace=3600) == []
+    os.utime(place, (hours_ago, hours_ago))
+    assert freed(bare, grace=3600) == ["check-out"]
 
 
 def test_what_is_named_stays(bare: Workspace) -> None:

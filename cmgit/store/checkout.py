@@ -10,6 +10,7 @@ import os
 import shutil
 import stat
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import PurePosixPath
 
 from ..errors import Damaged
@@ -43,14 +44,15 @@ def checkout(
 ) -> str:
     """Return the directory that holds a tree's files, made now if it is not there.
 
-    However many processes ask, it is made once. Raises Damaged when an object is missing or does
+    However many processes ask, it is made once. One that is there is made as young as a new one,
+    which ``gc`` leaves alone for a while. Raises Damaged when an object is missing or does
     not match its id; then nothing is left behind.
     """
     final = os.path.join(directory, tree)
-    if os.path.isdir(final):
+    if _is_there(final):
         return final
     with process_lock(os.path.join(directory, "locks", tree[:2])):
-        if os.path.isdir(final):
+        if _is_there(final):
             return final
         temporary = os.path.join(directory, f"tmp-{tree}")
         remove_checkout(temporary)  # a killed process left it: nobody else has the lock
@@ -62,6 +64,12 @@ def checkout(
             remove_checkout(temporary)
             raise
     return final
+
+
+def _is_there(final: str) -> bool:
+    with suppress(OSError):
+        os.utime(final)
+    return os.path.isdir(final)
 
 
 def write_files(

@@ -105,11 +105,12 @@ def _small_blobs(git: GitRepository, program: str) -> Iterator[ObjectID]:
     """The blobs of the size of a pointer, as the git program lists them."""
     head = git.head().commit
     words = ["rev-list", "--objects", "--no-object-names", "--all", *filter(None, [head])]
-    listed = git_program.run(program, words, git.git_directory)
-    if listed.code:
-        raise Damaged(f"{git.path}: {listed.complaint}", "run 'cmgit check'")
     shown = "--batch-check=%(objecttype) %(objectsize) %(objectname)"
+    listed = git_program.run(program, words, git.git_directory)
     sized = git_program.run(program, ["cat-file", shown], git.git_directory, listed.out)
+    for done in (listed, sized):  # what is not listed would count as needed by nobody
+        if done.code:
+            raise Damaged(f"{git.path}: {done.complaint}", "run 'cmgit check'")
     for line in sized.out.splitlines():
         kind, _, rest = line.partition(" ")
         size, _, oid = rest.partition(" ")

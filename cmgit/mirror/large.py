@@ -37,18 +37,22 @@ def bring(home: str, mirror: Mirror, path: str, report: Callable[[str], None]) -
     repository = Repository.open(path, mirror.name)
     with closing(repository.git):
         large = LargeFiles(home, report)
-        lacking = [p for p in _named(home, mirror, repository.git) if p not in large.objects]
+        lacking = [
+            p for p in _named(home, mirror, repository.git, large.objects) if p not in large.objects
+        ]
         if lacking:
             large.provide(repository, lacking)
     return sum(pointer.size for pointer in lacking)
 
 
-def _named(home: str, mirror: Mirror, git: GitRepository) -> list[Pointer]:
+def _named(home: str, mirror: Mirror, git: GitRepository, objects: Objects) -> list[Pointer]:
     state = read_state(home, mirror.url)
     refs = digest(packed_refs(git.refs()))
     if state.large_of != refs:
         found = dict(sorted(named_pointers(git, chosen()[1])))
-        state = replace(state, large_of=refs, large=found)
+        for pointer in (Pointer(*item) for item in found.items()):
+            objects.touch(pointer)  # gc may have looked at the refs as they were
+        state = replace(read_state(home, mirror.url), large_of=refs, large=found)
         write_state(home, state)
     return [Pointer(oid, size) for oid, size in state.large.items()]
 
@@ -91,7 +95,7 @@ def take_large(exports: Sequence[Export], objects: Objects) -> None:
     for export in exports:
         for large in export.manifest.large:
             pointer = Pointer(large.oid, large.size)
-            if large.parts and pointer not in objects:
+            if not objects.touch(pointer) and large.parts:
                 _take(export, large, pointer, objects)
     for export in exports:
         for held in export.manifest.repositories:

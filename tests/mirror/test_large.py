@@ -6,6 +6,7 @@ import io
 import os
 import shutil
 import subprocess
+import time
 from hashlib import sha256
 from pathlib import Path
 
@@ -108,6 +109,36 @@ def test_refs_that_were_forced(workspace: Workspace, origins: Origins) -> None:
     assert states(synced(workspace)) == {"one": "changed"}
     assert len(list(workspace.large.objects)) == 3
     assert problems(workspace) == ""
+
+
+def is_young(objects: Objects, pointer: Pointer) -> bool:
+    """Whether gc leaves a content alone, whoever names it."""
+    return os.stat(objects.path(pointer.oid)).st_mtime > time.time() - 3600
+
+
+def hold_old(objects: Objects, data: bytes) -> Pointer:
+    """A content that was there before, and that no repository names."""
+    pointer, hours_ago = objects.keep(io.BytesIO(data)), time.time() - 7200
+    os.utime(objects.path(pointer.oid), (hours_ago, hours_ago))
+    return pointer
+
+
+def test_what_is_there_is_not_freed_meanwhile(workspace: Workspace, origins: Origins) -> None:
+    """A gc that looked at the refs before they moved leaves it alone."""
+    pointer = hold_old(workspace.large.objects, OLD)
+    mirror(workspace, origins.top / "one")
+    synced(workspace)
+    assert is_young(workspace.large.objects, pointer)
+
+
+def test_what_an_import_needs_is_not_freed_meanwhile(world: World) -> None:
+    """The same."""
+    world.add("one")
+    hold(world, "one", OLD)
+    pointer = hold_old(world.there.large.objects, OLD)
+    world.export()
+    world.take()
+    assert is_young(world.there.large.objects, pointer)
 
 
 # -- across an air gap ------------------------------------------------------------------------

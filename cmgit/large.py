@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import os
 import re
+import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
+from threading import Lock
 
 from .change import File
 from .errors import CmgitError, MetaError, NotFound
@@ -19,9 +21,11 @@ from .repository import Repository
 from .store.checkout import pointers_of
 from .store.large import CONFIG, large_directory, large_url, pointers_among
 from .store.objects import EXECUTABLE, FILE, TreeEntry
+from .store.transport import Received
 
 DIRECTORY = "lfs"
 DEFAULT = "10MiB"
+_TOLD_SECONDS = 0.25  # between two words on what has come
 _UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
 _SIZE = re.compile(r"(\d+)\s*(?:([kmgt]?)i?b?)", re.IGNORECASE)
 
@@ -48,6 +52,25 @@ def marked(files: Mapping[str, File]) -> dict[str, File]:
         return dict(files)
     old = files.get(ATTRIBUTES, File(b""))
     return {**files, ATTRIBUTES: old._replace(data=mark(old.data, large))}
+
+
+class Meter:
+    """Reports how many bytes have come, a few times a second; any thread may call it."""
+
+    def __init__(self, report: Callable[[str], None], total: int) -> None:
+        self._report = report
+        self._total = total
+        self._size = 0
+        self._told = time.monotonic()
+        self._lock = Lock()
+
+    def __call__(self, moved: int) -> None:
+        """So many more bytes have come."""
+        with self._lock:
+            self._size += moved
+            if time.monotonic() - self._told > _TOLD_SECONDS:
+                self._told = time.monotonic()
+                self._report(Received(self._size, self._total))
 
 
 class LargeFiles:
@@ -92,7 +115,7 @@ class LargeFiles:
             )
         size = sum(pointer.size for pointer in pointers)
         self._report(f"fetching {len(pointers)} large files ({size >> 20} MiB)")
-        remote_at(url).fetch(pointers, self.objects)
+        remote_at(url).fetch(pointers, self.objects, Meter(self._report, size))
 
     def provide_all(self, repository: Repository) -> None:
         """Bring the contents of all large files of a repository as it is now."""

@@ -170,14 +170,14 @@ class Board:
 
     def tell(self, name: str, line: str) -> None:
         """Show what is going on with one mirror."""
-        size = line.size if isinstance(line, Received) else 0
+        size, total = (line.size, line.total) if isinstance(line, Received) else (0, 0)
         if self._json:
             counted = {"bytes": size} if size else {}
             self._rows.data({"event": "progress", "name": name, "text": line, **counted})
             return
         if line.startswith(WARNING):
             self._rows.note(line)
-        self._rows.show(name, size, text="" if size else line)
+        self._rows.show(name, size, total, text="" if size else line)
         self._rows.show("", self._bytes, text=f"{self._ended}/{self._total}{self._left()}")
 
     def _left(self) -> str:

@@ -2,5 +2,6 @@
 
 * :mod:`.pointer`: what stands in Git; the lines of ``.gitattributes`` that go with it.
 * :mod:`.objects`: the contents, by their SHA-256.
-* :mod:`.remote`: where a repository's contents come from; :mod:`.batch` speaks the API of Git LFS.
+* :mod:`.remote`: where a repository's contents come from; :mod:`.batch` speaks the API of Git LFS,
+  over a :mod:`.connection`; :mod:`.transfers` moves several at once.
 """

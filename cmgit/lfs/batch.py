@@ -26,7 +26,7 @@ from ..store.transport import Interrupted, login_needed
 from .connection import Connection, origin
 from .objects import CHUNK, Objects, Opened
 from .pointer import Pointer
-from .remote import refuse_absent
+from .transfers import Absent, Moved, Transfers, nobody
 
 _TYPE = "application/vnd.git-lfs+json"
 _MANY = 100
@@ -46,22 +46,25 @@ class Server:
         self._connection = Connection(self._source)
         self._login: Login | None = None  # what it took
 
-    def fetch(self, pointers: Sequence[Pointer], objects: Objects) -> None:
+    def fetch(self, pointers: Sequence[Pointer], objects: Objects, moved: Moved = nobody) -> None:
         """See Remote."""
-        absent = []
-        for pointer, item in self._batch("download", pointers):
-            try:
-                self._twice("download", pointer, item, partial(self._bring, pointer, objects))
-            except KeyError:
-                absent.append(pointer)
-        refuse_absent(absent, self._source.url)
+        transfers = Transfers(self._source.url, moved)
 
-    def send(self, pointers: Sequence[Pointer], objects: Objects) -> int:
+        def bring(pointer: Pointer, item: Item) -> bool:
+            work = partial(self._bring, pointer, objects, transfers)
+            return self._twice("download", pointer, item, work)
+
+        transfers.run(bring, self._batch("download", pointers))
+
+    def send(self, pointers: Sequence[Pointer], objects: Objects, moved: Moved = nobody) -> int:
         """See Remote."""
-        return sum(
-            self._twice("upload", pointer, item, partial(self._put, pointer, objects))
-            for pointer, item in self._batch("upload", pointers)
-        )
+        transfers = Transfers(self._source.url, moved)
+
+        def put(pointer: Pointer, item: Item) -> bool:
+            work = partial(self._put, pointer, objects, transfers)
+            return self._twice("upload", pointer, item, work)
+
+        return transfers.run(put, self._batch("upload", pointers))
 
     def _twice(
         self, operation: str, pointer: Pointer, item: Item, work: Callable[[Item], bool]
@@ -74,17 +77,22 @@ class Server:
             ((_, item),) = self._batch(operation, [pointer])
             return work(item)
 
-    def _bring(self, pointer: Pointer, objects: Objects, item: Item) -> bool:
-        action = self._checked(self._actions(pointer, item, _GONE)["download"])
-        objects.receive(pointer, partial(self._open, pointer, action))
+    def _bring(self, pointer: Pointer, objects: Objects, transfers: Transfers, item: Item) -> bool:
+        actions = self._actions(pointer, item, _GONE)
+        if "download" not in actions:
+            raise Absent
+        action = self._checked(actions["download"])
+        objects.receive(pointer, partial(self._open, pointer, action, transfers))
         return True
 
-    def _put(self, pointer: Pointer, objects: Objects, item: Item) -> bool:
+    def _put(self, pointer: Pointer, objects: Objects, transfers: Transfers, item: Item) -> bool:
         if item is None:
             raise RemoteError(f"{self._source.url}: says nothing of {pointer.oid}")
         actions = self._actions(pointer, item)
         if "upload" in actions:
-            self._upload(pointer, self._checked(actions["upload"]), objects)
+            with objects.read(pointer) as file:
+                action = self._checked(actions["upload"])
+                self._upload(pointer, action, transfers.file(file))
         if "verify" in actions:
             self._verify(pointer, self._checked(actions["verify"]))
         return "upload" in actions
@@ -147,27 +155,26 @@ class Server:
 
     # -- contents -------------------------------------------------------------------------------
 
-    def _open(self, pointer: Pointer, action: Mapping[str, Any], start: int) -> Opened:
+    def _open(
+        self, pointer: Pointer, action: Mapping[str, Any], transfers: Transfers, start: int
+    ) -> Opened:
         headers = {"Accept-Encoding": "identity"}
         if start:
             headers["Range"] = f"bytes={start}-"
         with ExitStack() as stack:
             response = stack.enter_context(self._content("GET", action, headers))
             if response.status in _GONE:
-                raise KeyError(pointer.oid)
+                raise Absent
             if response.status != 416 or not start:
                 self._refuse_status(response, pointer.oid)
                 found = _RANGE.match(response.headers.get("Content-Range", ""))
                 begins = int(found[1]) if response.status == 206 and found else 0
-                return begins, _streamed(response, stack.pop_all())
-        return self._open(pointer, action, 0)  # what is here is of no use there
+                return begins, transfers.counted(_streamed(response, stack.pop_all()))
+        return self._open(pointer, action, transfers, 0)  # what is here is of no use there
 
-    def _upload(self, pointer: Pointer, action: Mapping[str, Any], objects: Objects) -> None:
+    def _upload(self, pointer: Pointer, action: Mapping[str, Any], file: Any) -> None:
         headers = {"Content-Type": "application/octet-stream", "Content-Length": str(pointer.size)}
-        with (
-            objects.read(pointer) as file,
-            self._content("PUT", action, headers, file) as response,
-        ):
+        with self._content("PUT", action, headers, file) as response:
             self._refuse_status(response, pointer.oid)
 
     def _verify(self, pointer: Pointer, action: Mapping[str, Any]) -> None:

@@ -28,6 +28,7 @@ from ..store.address import Source
 from ..store.git_program import STALLED_SECONDS
 from ..store.large import http_pool
 from ..store.transport import Interrupted
+from .transfers import JOBS
 
 _RETRIES = Retry(
     total=3, redirect=False, status=0, backoff_factor=0.5, respect_retry_after_header=False
@@ -48,6 +49,7 @@ class Connection:
     def __init__(self, source: Source) -> None:
         self._source = source
         self._pool = http_pool(source.url)
+        self._pool.connection_pool_kw["maxsize"] = JOBS
 
     @contextmanager
     def request(

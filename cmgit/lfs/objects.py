@@ -56,7 +56,7 @@ class Objects:
         temporary = os.path.join(self._tmp, f"{os.getpid()}-{os.urandom(8).hex()}")
         try:
             with open(temporary, "xb") as file:
-                pointer = _copy(_pieces(stream), file)
+                pointer = _copy(pieces(stream), file)
                 _sync(file)
             self._put(temporary, pointer)
         finally:
@@ -151,7 +151,7 @@ class Objects:
     def copy(self, pointer: Pointer, file: BinaryIO) -> None:
         """Write a content into a file, hashed again on the way. Raises Damaged."""
         with self.read(pointer) as stream:
-            if _copy(_pieces(stream), file) != pointer:
+            if _copy(pieces(stream), file) != pointer:
                 raise Damaged(
                     f"{self.path(pointer.oid)} does not match its name",
                     "remove it; it is fetched again, if its origin has it",
@@ -180,7 +180,7 @@ class Objects:
 def digest(stream: BinaryIO) -> Pointer:
     """The pointer of a content."""
     seen, size = hashlib.sha256(), 0
-    for piece in _pieces(stream):
+    for piece in pieces(stream):
         seen.update(piece)
         size += len(piece)
     return Pointer(seen.hexdigest(), size)
@@ -192,12 +192,12 @@ def _received(part: str, pointer: Pointer, open_at: Callable[[int], Opened]) -> 
     """
     held = os.path.getsize(part) if os.path.exists(part) else 0
     held = held if held < pointer.size else 0
-    start, pieces = open_at(held)
+    start, coming = open_at(held)
     if start in (0, held):
         with open(part, "a+b") as file:
             file.truncate(start)
             file.seek(0)
-            got = _copy(_bounded(pieces, pointer.size - start), file, _pieces(file))
+            got = _copy(_bounded(coming, pointer.size - start), file, pieces(file))
             _sync(file)
         if got == pointer:
             return True
@@ -206,29 +206,30 @@ def _received(part: str, pointer: Pointer, open_at: Callable[[int], Opened]) -> 
     return bool(held and start) and _received(part, pointer, open_at)
 
 
-def _bounded(pieces: Iterable[bytes], most: int) -> Iterator[bytes]:
+def _bounded(coming: Iterable[bytes], most: int) -> Iterator[bytes]:
     """The pieces, to the first with which more came than was to come."""
-    for piece in pieces:
+    for piece in coming:
         yield piece
         most -= len(piece)
         if most < 0:
             return
 
 
-def _copy(pieces: Iterable[bytes], file: BinaryIO, before: Iterable[bytes] = ()) -> Pointer:
+def _copy(coming: Iterable[bytes], file: BinaryIO, before: Iterable[bytes] = ()) -> Pointer:
     """Append pieces to a file; returns the pointer of it all, what was there before too."""
     seen, size = hashlib.sha256(), 0
     for piece in before:
         seen.update(piece)
         size += len(piece)
-    for piece in pieces:
+    for piece in coming:
         seen.update(piece)
         size += len(piece)
         file.write(piece)
     return Pointer(seen.hexdigest(), size)
 
 
-def _pieces(stream: BinaryIO) -> Iterator[bytes]:
+def pieces(stream: BinaryIO) -> Iterator[bytes]:
+    """A file piece by piece."""
     while piece := stream.read(CHUNK):
         yield piece
 

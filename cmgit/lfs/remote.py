@@ -7,27 +7,30 @@ knows. In the latter two the contents lie as in a home: ``objects/aa/bb/OID``.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from typing import Any, Protocol
 from urllib.parse import unquote, urlsplit
 
-from ..errors import CmgitError, NotFound, RemoteError
+from ..errors import CmgitError, Damaged, RemoteError
 from ..store.transport import offline
-from .objects import CHUNK, Objects, Opened
+from .objects import Objects, Opened, pieces
 from .pointer import Pointer
+from .transfers import Absent, Moved, Transfers, nobody
 
 
 class Remote(Protocol):
-    """What every place does. Both raise RemoteError or its Interrupted, without any secret in the
-    message; what came before that stays. ``fetch`` raises NotFound at its end, when all is here
-    that is there."""
+    """What every place does, several contents at once, telling of bytes as they are moved. What
+    goes wrong with one keeps no other from being moved; it is raised at the end, as
+    :meth:`.Transfers.run` says, without any secret in the message."""
 
-    def fetch(self, pointers: Sequence[Pointer], objects: Objects) -> None:
+    def fetch(self, pointers: Sequence[Pointer], objects: Objects, moved: Moved = nobody) -> None:
         """Bring contents, each checked."""
         ...
 
-    def send(self, pointers: Sequence[Pointer], objects: Objects) -> int:
-        """Put contents there that it lacks; returns how many."""
+    def send(self, pointers: Sequence[Pointer], objects: Objects, moved: Moved = nobody) -> int:
+        """Put contents there that it lacks; returns how many. Raises Damaged for one that it lacks
+        and that is not here either, or is damaged."""
         ...
 
 
@@ -44,14 +47,20 @@ def remote_at(url: str) -> Remote:
         raise RemoteError(
             f"{_without_secrets(url)} is elsewhere, and cmgit is offline", "go online"
         )
+    return _filesystem(url)
+
+
+def _filesystem(url: str) -> Filesystem:
+    where = _without_secrets(url)
     try:
         from fsspec.core import url_to_fs  # type: ignore[import-untyped]
     except ModuleNotFoundError:
-        raise CmgitError(f"{url}: needs fsspec", "pip install 'cmgit[fsspec]'") from None
-    try:
-        return Filesystem(url, *url_to_fs(url))
-    except (ImportError, ValueError) as error:
-        raise CmgitError(f"{url}: {error}") from None
+        raise CmgitError(f"{where}: needs fsspec", "pip install 'cmgit[fsspec]'") from None
+    with _failing(where):
+        try:
+            return Filesystem(url, *url_to_fs(url))
+        except (ImportError, ValueError) as error:
+            raise CmgitError(f"{where}: {str(error).replace(url, where)}") from None
 
 
 class Directory:
@@ -63,23 +72,39 @@ class Directory:
         git = os.path.exists(os.path.join(path, ".git")), os.path.isdir(f"{path}/refs"), True
         self._objects = Objects(next(p for p, there in zip(places, git, strict=True) if there))
 
-    def fetch(self, pointers: Sequence[Pointer], objects: Objects) -> None:
+    def fetch(self, pointers: Sequence[Pointer], objects: Objects, moved: Moved = nobody) -> None:
         """See Remote."""
-        absent = [pointer for pointer in pointers if pointer not in self._objects]
-        for pointer in pointers:
-            if pointer in absent:
-                continue
-            with self._objects.read(pointer) as file:
-                objects.receive(pointer, lambda start, file=file: _from(file, start))  # type: ignore[misc]
-        refuse_absent(absent, self.path)
+        transfers = Transfers(self.path, moved)
 
-    def send(self, pointers: Sequence[Pointer], objects: Objects) -> int:
+        def bring(pointer: Pointer, _: None) -> bool:
+            if pointer not in self._objects:
+                raise Absent
+            _copy(pointer, self._objects, objects, transfers)
+            return True
+
+        transfers.run(bring, ((pointer, None) for pointer in pointers))
+
+    def send(self, pointers: Sequence[Pointer], objects: Objects, moved: Moved = nobody) -> int:
         """See Remote."""
-        lacking = [pointer for pointer in pointers if pointer not in self._objects]
-        for pointer in lacking:
-            with objects.read(pointer) as file:
-                self._objects.receive(pointer, lambda start, file=file: _from(file, start))  # type: ignore[misc]
-        return len(lacking)
+        transfers = Transfers(self.path, moved)
+
+        def put(pointer: Pointer, _: None) -> bool:
+            if pointer in self._objects:
+                return False
+            _copy(pointer, objects, self._objects, transfers)
+            return True
+
+        return transfers.run(put, ((pointer, None) for pointer in pointers))
+
+
+def _copy(pointer: Pointer, source: Objects, target: Objects, transfers: Transfers) -> None:
+    with source.read(pointer) as file:
+
+        def from_there(start: int) -> Opened:
+            file.seek(start)
+            return start, transfers.counted(pieces(file))
+
+        target.receive(pointer, from_there)
 
 
 class Filesystem:
@@ -94,57 +119,75 @@ class Filesystem:
         oid = pointer.oid
         return "/".join((self._root, "objects", oid[:2], oid[2:4], oid))
 
-    def fetch(self, pointers: Sequence[Pointer], objects: Objects) -> None:
+    def fetch(self, pointers: Sequence[Pointer], objects: Objects, moved: Moved = nobody) -> None:
         """See Remote."""
-        absent = []
-        for pointer in pointers:
-            try:
-                with self._files.open(self._path(pointer), "rb") as file:
-                    objects.receive(pointer, lambda start, file=file: _from(file, start))  # type: ignore[misc]
-            except FileNotFoundError:
-                absent.append(pointer)
-            except OSError as error:
-                if error.errno:
-                    raise
-                raise RemoteError(f"{self._url}: {type(error).__name__}") from None
-        refuse_absent(absent, self._url)
+        transfers = Transfers(self._url, moved)
 
-    def send(self, pointers: Sequence[Pointer], objects: Objects) -> int:
+        def bring(pointer: Pointer, _: None) -> bool:
+            with ExitStack() as stack:
+
+                def from_there(start: int) -> Opened:
+                    with _failing(self._url):
+                        file = stack.enter_context(self._files.open(self._path(pointer), "rb"))
+                        file.seek(start)
+                    return start, transfers.counted(self._read(file))
+
+                objects.receive(pointer, from_there)
+            return True
+
+        transfers.run(bring, ((pointer, None) for pointer in pointers))
+
+    def _read(self, file: Any) -> Iterator[bytes]:
+        with _failing(self._url):
+            yield from pieces(file)
+
+    def send(self, pointers: Sequence[Pointer], objects: Objects, moved: Moved = nobody) -> int:
         """See Remote."""
-        lacking = [pointer for pointer in pointers if not self._has(pointer)]
-        for pointer in lacking:
-            path = self._path(pointer)
+        transfers = Transfers(self._url, moved)
+
+        def put(pointer: Pointer, _: None) -> bool:
+            if self._has(pointer):
+                return False
+            self._put(pointer, objects)
+            moved(pointer.size)
+            return True
+
+        return transfers.run(put, ((pointer, None) for pointer in pointers))
+
+    def _put(self, pointer: Pointer, objects: Objects) -> None:
+        """Send a content under another name, and rename it."""
+        problem = objects.verify(pointer)
+        if problem:
+            raise Damaged(problem)
+        path = self._path(pointer)
+        part = f"{path}.{os.urandom(8).hex()}.part"  # others may be sending it, too
+        with _failing(self._url):
             self._files.makedirs(path.rpartition("/")[0], exist_ok=True)
-            with objects.read(pointer) as file:
-                self._files.put_file(file.name, f"{path}.part")
-            self._files.mv(f"{path}.part", path)
-        return len(lacking)
+            self._files.put_file(objects.path(pointer.oid), part)
+            self._files.mv(part, path)
 
     def _has(self, pointer: Pointer) -> bool:
         try:
-            return bool(self._files.size(self._path(pointer)) == pointer.size)
-        except FileNotFoundError:
+            with _failing(self._url):
+                return bool(self._files.size(self._path(pointer)) == pointer.size)
+        except Absent:
             return False
 
 
-def refuse_absent(absent: Sequence[Pointer], where: str) -> None:
-    """Raise NotFound when the other side does not have some contents."""
-    if absent:
-        more = f" (and {len(absent) - 1} more)" if len(absent) > 1 else ""
-        raise NotFound(
-            f"the large file {absent[0].oid} ({absent[0].size} bytes){more} is not at {where}",
-            "whoever committed it has to send it: 'git lfs push --all origin' there",
-        )
-
-
-def _from(file: Any, start: int) -> Opened:
-    file.seek(start)
-    return start, _read(file)
-
-
-def _read(file: Any) -> Iterable[bytes]:
-    while piece := file.read(CHUNK):
-        yield piece
+@contextmanager
+def _failing(where: str) -> Iterator[None]:
+    """Tell what fsspec and the libraries below it raise, which may be anything and hold secrets."""
+    try:
+        yield
+    except (CmgitError, ImportError, ValueError):
+        raise
+    except FileNotFoundError:
+        raise Absent from None
+    except Exception as error:
+        kind = error.strerror if isinstance(error, OSError) else ""
+        raise RemoteError(
+            f"{where}: {kind or type(error).__name__}", "check the URL and the login for it"
+        ) from None
 
 
 def _without_secrets(url: str) -> str:

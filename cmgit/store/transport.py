@@ -32,18 +32,21 @@ Progress = Callable[[str], None]
 
 
 class Received(str):
-    """A line of progress that says how many bytes have come: ``size``."""
+    """A line of progress that says how many bytes have come: ``size``, of ``total`` if that is
+    known."""
 
     size: int
+    total: int
 
-    def __new__(cls, size: int) -> Received:
+    def __new__(cls, size: int, total: int = 0) -> Received:
         """The line for so many bytes."""
-        line = super().__new__(cls, f"received {size / (1 << 20):.1f} MiB")
-        line.size = size
+        of = f" of {total / (1 << 20):.1f}" if total else ""
+        line = super().__new__(cls, f"received {size / (1 << 20):.1f}{of} MiB")
+        line.size, line.total = size, total
         return line
 
-    def __getnewargs__(self) -> tuple[int]:  # type: ignore[override]
-        return (self.size,)
+    def __getnewargs__(self) -> tuple[int, int]:  # type: ignore[override]
+        return self.size, self.total
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from functools import partial
 from threading import Event
 from typing import Any, TypeVar
 
@@ -24,6 +25,9 @@ T = TypeVar("T")
 
 class Absent(Exception):
     """The other side does not have a content."""
+
+
+Outcome = bool | Absent | CmgitError
 
 
 def nobody(moved: int) -> None:
@@ -46,26 +50,25 @@ class Transfers:
         """
         done, absent, failures = 0, list[Pointer](), list[CmgitError]()
         in_a_row = 0
-        for pointer, future in self._begun(work, items):
-            try:
-                done += future.result()
-                in_a_row = 0
-            except Absent:
+        for pointer, outcome in self._begun(partial(_outcome, work), items):
+            in_a_row = in_a_row + 1 if isinstance(outcome, Interrupted) else 0
+            if isinstance(outcome, bool):
+                done += outcome
+            elif isinstance(outcome, Absent):
                 absent.append(pointer)
-            except CmgitError as error:
-                failures.append(self._named(error))
-                in_a_row = in_a_row + 1 if isinstance(error, Interrupted) else 0
-                if in_a_row > JOBS:
-                    break
+            else:
+                failures.append(self._named(outcome))
+            if in_a_row > JOBS:
+                break
         self._raise(failures, len(absent))
         refuse_absent(absent, self._where)
         return done
 
     def _begun(
-        self, work: Callable[[Pointer, T], bool], items: Iterable[tuple[Pointer, T]]
-    ) -> Iterator[tuple[Pointer, Future[bool]]]:
-        """The work for each content, as it ends; the next one is taken when there is room."""
-        pool, running = ThreadPoolExecutor(JOBS, "large-file"), dict[Future[bool], Pointer]()
+        self, work: Callable[[Pointer, T], Outcome], items: Iterable[tuple[Pointer, T]]
+    ) -> Iterator[tuple[Pointer, Outcome]]:
+        """How it went with each content, as it ends; the next one is taken when there is room."""
+        pool, running = ThreadPoolExecutor(JOBS, "large-file"), dict[Future[Outcome], Pointer]()
         try:
             for pointer, item in items:
                 running[pool.submit(work, pointer, item)] = pointer
@@ -123,10 +126,17 @@ class _Counted:
         return int(self._stream.tell())
 
 
-def _ended(running: dict[Future[bool], Pointer]) -> Iterator[tuple[Pointer, Future[bool]]]:
+def _outcome(work: Callable[[Pointer, T], bool], pointer: Pointer, item: T) -> Outcome:
+    try:
+        return work(pointer, item)
+    except (Absent, CmgitError) as error:
+        return error
+
+
+def _ended(running: dict[Future[Outcome], Pointer]) -> Iterator[tuple[Pointer, Outcome]]:
     ended, _ = wait(running, return_when=FIRST_COMPLETED)
     for future in ended:
-        yield running.pop(future), future
+        yield running.pop(future), future.result()
 
 
 def refuse_absent(absent: list[Pointer], where: str) -> None:

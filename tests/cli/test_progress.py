@@ -128,3 +128,5 @@ def test_a_line_with_bytes_crosses_processes() -> None:
     """It is a text like any other, and says how many."""
     line = pickle.loads(pickle.dumps(Received(3 << 20)))
     assert (line, line.size) == ("received 3.0 MiB", 3 << 20)
+    line = pickle.loads(pickle.dumps(Received(3 << 20, 5 << 20)))
+    assert (line, line.total) == ("received 3.0 of 5.0 MiB", 5 << 20)

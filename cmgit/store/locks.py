@@ -9,21 +9,28 @@ cmgit's lock itself) can tell by the inode whether the lock file is the dead one
 
 from __future__ import annotations
 
+import errno
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from types import TracebackType
 from urllib.parse import quote, unquote
 
-from filelock import FileLock, Timeout
-
 from ..errors import Busy
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
 
 GIT_WAIT_SECONDS = 5.0
 _ANCHOR = "held-"  # then the path of the file, from where the anchor is
 _LONGEST_NAME = 255
 _ERRORS = "surrogateescape"  # of names that are no UTF-8
+_PAUSE_SECONDS = 0.005
+_HELD = (errno.EACCES, errno.EAGAIN)
 
 
 @contextmanager
@@ -33,15 +40,62 @@ def process_lock(path: str, wait_seconds: float = -1) -> Iterator[None]:
     Raises Busy when the time is over. The lock goes with the process, whatever ends it.
     """
     os.makedirs(os.path.dirname(path), exist_ok=True)
-    lock = FileLock(path, timeout=wait_seconds, thread_local=False)
-    try:
-        lock.acquire(poll_interval=0.005)
-    except Timeout:
-        raise Busy(f"another cmgit process is changing {os.path.dirname(path)}") from None
+    release = _lock(path, wait_seconds)
     try:
         yield
     finally:
-        lock.release()
+        release()
+
+
+def _lock(path: str, wait_seconds: float) -> Callable[[], None]:
+    """Lock a file; returns what lets go of it. On Linux and macOS it is what filelock does, which
+    takes longer to import than most changes take."""
+    if fcntl is None:
+        return _lock_by_filelock("FileLock", path, wait_seconds)
+    deadline = time.monotonic() + wait_seconds
+    while True:
+        try:
+            file = _try_lock(path)
+        except OSError as error:
+            if error.errno != errno.ENOSYS:
+                raise
+            # a file system without locks: it goes by what file is there
+            return _lock_by_filelock("SoftFileLock", f"{path}.held", wait_seconds)
+        if file is not None:
+            return partial(os.close, file)
+        if 0 <= wait_seconds and time.monotonic() >= deadline:
+            raise _busy(path)
+        time.sleep(_PAUSE_SECONDS)
+
+
+def _try_lock(path: str) -> int | None:
+    """A file that stays locked until it is closed; None while another process holds it."""
+    file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o666)
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if os.fstat(file).st_nlink:  # else it was removed before it was locked
+            return file
+    except OSError as error:
+        if error.errno not in _HELD:
+            os.close(file)
+            raise
+    os.close(file)
+    return None
+
+
+def _lock_by_filelock(kind: str, path: str, wait_seconds: float) -> Callable[[], None]:
+    import filelock
+
+    lock = getattr(filelock, kind)(path, timeout=wait_seconds, thread_local=False)
+    try:
+        lock.acquire(poll_interval=_PAUSE_SECONDS)
+    except filelock.Timeout:
+        raise _busy(path) from None
+    return partial(lock.release)
+
+
+def _busy(path: str) -> Busy:
+    return Busy(f"another cmgit process is changing {os.path.dirname(path)}")
 
 
 class GitLock:

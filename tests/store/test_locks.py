@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import os
 import signal
 import subprocess
@@ -12,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from cmgit.errors import Busy
+from cmgit.store import locks
 from cmgit.store.locks import GitLock, process_lock, release_dead
 
 HOLD = """
@@ -47,17 +50,61 @@ def anchors(tmp_path: Path) -> Path:
     return tmp_path / "private"
 
 
-def test_process_lock_excludes_and_is_freed_by_death(tmp_path):
-    """Another process is refused while the lock is held, and gets it when the holder is killed."""
+@pytest.mark.parametrize("way", ["flock", "filelock"])
+def test_process_lock_excludes_and_is_freed_by_death(tmp_path, monkeypatch, way):
+    """Another process is refused while the lock is held, and gets it when the holder is killed,
+    though it may do without the system's own call."""
     path = tmp_path / "locks" / "lock"
     process = holder("process_lock(sys.argv[1])", path)
+    if way == "filelock":
+        monkeypatch.setattr(locks, "fcntl", None)
     try:
         with pytest.raises(Busy), process_lock(str(path), 0.05):
             pass
     finally:
         end(process)
-    with process_lock(str(path), 5):
+    with process_lock(str(path), 5), pytest.raises(Busy), process_lock(str(path), 0):
         pass
+    with process_lock(str(path), 0):
+        pass
+
+
+def test_process_lock_where_the_file_system_has_none(tmp_path, monkeypatch):
+    """filelock has a way of its own then, which excludes too; every other error is told."""
+    path = tmp_path / "locks" / "lock"
+
+    def flock(file: int, operation: int) -> None:
+        raise OSError(failure, os.strerror(failure))
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    failure = errno.ENOSYS
+    with process_lock(str(path), 5), pytest.raises(Busy), process_lock(str(path), 0):
+        pass
+    with process_lock(str(path), 0):
+        pass
+    failure = errno.EIO
+    before = os.listdir("/proc/self/fd") if os.path.isdir("/proc/self/fd") else []
+    with pytest.raises(OSError, match="rror"), process_lock(str(path)):
+        pass
+    assert len(os.listdir("/proc/self/fd") if before else []) == len(before)
+
+
+def test_process_lock_that_was_removed_before_it_was_locked(tmp_path, monkeypatch):
+    """A lock on a file that has no name any more excludes nobody: the lock is taken again."""
+    path = tmp_path / "lock"
+    real, removed = fcntl.flock, []
+
+    def flock(file: int, operation: int) -> None:
+        if not removed:
+            path.unlink()
+            removed.append(path)
+        real(file, operation)
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    with process_lock(str(path)):
+        assert path.exists()
+        with pytest.raises(Busy), process_lock(str(path), 0):
+            pass
 
 
 def test_git_lock_replaces_at_once(tmp_path, anchors):

@@ -14,7 +14,6 @@ from __future__ import annotations
 import errno
 import os
 import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import closing, suppress
 from dataclasses import dataclass, replace
@@ -301,6 +300,8 @@ def refresh(home: str, report: Report, mode: Mode = Mode()) -> Index:
 
 def _in_memory(home: str, report: Report, mode: Mode) -> Index:
     """The same in a temporary directory, for a home that cannot be written."""
+    import tempfile
+
     scratch = tempfile.mkdtemp(prefix="cmgit-")
     try:
         refresher = Refresher(home, report, mode)

@@ -21,13 +21,12 @@ def main() -> None:
     """Run the command line of this process and exit with CM's code."""
     if sys.getfilesystemencoding() != "utf-8":
         _restart_in_utf8()
-    gc.disable()  # a lookup is over before there is anything to collect
+    gc.disable()  # a lookup is over before there is anything to collect; see output.guarded
     from .short import run
 
     code = run(sys.argv[1:])
     if code is not None:
         os._exit(code)  # all is written; taking Python down would take a fifth of the lookup
-    gc.enable()
     from .quick import run as run_quick
 
     code = run_quick(sys.argv[1:])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import json
 import os
 import sys
@@ -177,6 +178,9 @@ out = Output()
 def guarded(command: Callable[[], int]) -> int:
     """Run a command; returns its exit code. An error that ends it is printed as one line, and a
     hint, and becomes its code."""
+    if not gc.isenabled():
+        gc.freeze()  # what was imported stays: to look through it takes as long as a change does
+        gc.enable()
     try:
         return command()
     except CmgitError as error:

@@ -8,7 +8,6 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
-from email.utils import parsedate_to_datetime
 from typing import Any
 
 from dulwich.config import StackedConfig
@@ -145,6 +144,8 @@ def _parse_date(text: str) -> tuple[int, int]:
 
 
 def _parse_calendar_date(text: str) -> datetime:
+    from email.utils import parsedate_to_datetime
+
     for parse in (parse_iso, parsedate_to_datetime):
         try:
             return parse(text)

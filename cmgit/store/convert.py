@@ -12,6 +12,8 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Mapping
+from functools import cached_property
+from typing import TYPE_CHECKING
 
 from dulwich.attrs import (
     AttributeValue,
@@ -21,13 +23,15 @@ from dulwich.attrs import (
     parse_git_attributes,
 )
 from dulwich.config import get_xdg_config_home_path
-from dulwich.filters import FilterDriver, FilterError, FilterRegistry
 
 from ..errors import GitError, Unsupported
 from ..lfs.objects import Objects
 from .git import GitRepository
 from .large import large_directory
 from .objects import ObjectID, object_id, read_blob
+
+if TYPE_CHECKING:
+    from dulwich.filters import FilterDriver, FilterRegistry
 
 Attributes = Mapping[bytes, AttributeValue]
 Rules = list[tuple[Pattern, Attributes]]
@@ -53,7 +57,6 @@ class Converter:
         self._rules: dict[str, Rules] = {}
         self._user = self._load(self._user_file())
         self._info = self._load(os.path.join(git.common_directory, "info", "attributes"))
-        self._filters = FilterRegistry(self._config, git.dulwich)
         self._autocrlf = self._setting("autocrlf")
         self._crlf = self._autocrlf == "true" or (
             self._autocrlf != "input"
@@ -192,10 +195,19 @@ class Converter:
         name = found.get(b"filter")
         if not isinstance(name, bytes) or name == _LFS:
             return None
-        known = [section for section in self._config.sections() if section == (b"filter", name)]
-        return self._filters.get_driver(name.decode("utf-8", "replace")) if known else None
+        if (b"filter", name) not in self._config.sections():
+            return None
+        return self._filters.get_driver(name.decode("utf-8", "replace"))
+
+    @cached_property
+    def _filters(self) -> FilterRegistry:
+        from dulwich.filters import FilterRegistry
+
+        return FilterRegistry(self._config, self._git.dulwich)
 
     def _run(self, function: Callable[[bytes], bytes], path: str, data: bytes) -> bytes:
+        from dulwich.filters import FilterError
+
         try:
             return function(data)
         except (FilterError, OSError) as error:

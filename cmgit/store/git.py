@@ -14,7 +14,6 @@ from dulwich.object_store import DiskObjectStore
 from dulwich.reflog import format_reflog_line
 from dulwich.refs import SymrefLoop
 from dulwich.repo import Repo, UnsupportedExtension, UnsupportedVersion
-from dulwich.walk import ORDER_DATE, ORDER_TOPO
 
 from ..errors import Busy, Damaged, GitError, NotFound, Unsupported
 from .commits import Commit, Signature, encode_commit, parse_commit, signature, tag_target
@@ -340,6 +339,8 @@ class GitRepository:
         """
         if not starts:
             return
+        from dulwich.walk import ORDER_DATE, ORDER_TOPO
+
         include = [start.encode("ascii") for start in starts]
         order = ORDER_TOPO if children_first else ORDER_DATE
         for entry in self._repo.get_walker(include=include, order=order):  # type: ignore[arg-type]

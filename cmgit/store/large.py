@@ -12,7 +12,6 @@ from dulwich.config import ConfigFile, StackedConfig
 
 from ..errors import Damaged
 from ..lfs.pointer import Pointer, parse_pointer
-from . import git_program
 from .git import GitRepository
 from .objects import ObjectID, read_blob
 
@@ -79,6 +78,8 @@ def http_pool(url: str) -> PoolManager | AuthCallbackPoolManager:
     """Connections to a server, by Git's settings for proxies and certificates."""
     from dulwich.client import default_urllib3_manager
 
+    from . import git_program
+
     seconds = float(git_program.STALLED_SECONDS)
     return default_urllib3_manager(StackedConfig.default(), base_url=url, timeout=seconds)
 
@@ -103,6 +104,8 @@ def named_pointers(git: GitRepository, program: str = "") -> set[Pointer]:
 
 def _small_blobs(git: GitRepository, program: str) -> Iterator[ObjectID]:
     """The blobs of the size of a pointer, as the git program lists them."""
+    from . import git_program
+
     head = git.head().commit
     words = ["rev-list", "--objects", "--no-object-names", "--all", *filter(None, [head])]
     shown = "--batch-check=%(objecttype) %(objectsize) %(objectname)"

@@ -63,7 +63,7 @@ def _lock(path: str, wait_seconds: float) -> Callable[[], None]:
             return _lock_by_filelock("SoftFileLock", f"{path}.held", wait_seconds)
         if file is not None:
             return partial(os.close, file)
-        if 0 <= wait_seconds and time.monotonic() >= deadline:
+        if wait_seconds >= 0 and time.monotonic() >= deadline:
             raise _busy(path)
         time.sleep(_PAUSE_SECONDS)
 

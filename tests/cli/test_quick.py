@@ -74,11 +74,15 @@ def test_errors_are_those_of_the_full_command_line(
 
 
 def test_it_imports_nothing_that_it_does_not_need(workspace: Workspace) -> None:
-    """Neither Typer nor what pulls: they take longer than the change."""
+    """Neither Typer nor what pulls, filters or reads mails: they take longer than the change."""
     workspace.add("automation", "script,5b4e0237da074764")
+    heavy = (
+        "typer", "rich", "ruamel.yaml", "filelock", "asyncio", "secrets", "email.utils",
+        "dulwich.client", "dulwich.filters", "dulwich.patch", "dulwich.walk",
+    )  # fmt: skip
     code = (
         "import sys; from cmgit.cli import quick; assert quick.run(['add', 'script', 'a']) == 0; "
-        "print([m for m in ('typer', 'rich', 'dulwich.client', 'ruamel.yaml') if m in sys.modules])"
+        f"print([m for m in {heavy} if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "[]"

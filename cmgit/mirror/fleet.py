@@ -16,9 +16,10 @@ from ..meta.parse import parse_file
 from ..registry import BARE, Entry
 from ..repository import DESCRIPTION_FILES, Repository
 from ..store.remote import parse_source
+from ..store.transport import chosen
 from ..workspace import Workspace
 from .sources import Mirror, Mirrors, new_mirror
-from .state import key_of
+from .state import key_of, read_state
 from .sync import FAILED, NEW, Outcome, registered, sync_one
 
 if TYPE_CHECKING:
@@ -112,11 +113,14 @@ def _at_once(
     import multiprocessing
     from concurrent.futures import ProcessPoolExecutor
 
-    # a fork shares what is imported; where threads may be about, it is not safe
+    if not all(mirror.source.path and read_state(home, mirror.url).synced for mirror in mirrors):
+        chosen()  # a fork shares what is imported
+    # where threads may be about, a fork is not safe
     context = multiprocessing.get_context("fork" if sys.platform == "linux" else "spawn")
     lines = context.SimpleQueue()
     listener = Thread(target=_listen, args=(lines, tell), daemon=True)
-    workers = min(jobs, len(mirrors))
+    waiting = any(not mirror.source.path for mirror in mirrors)  # for a network
+    workers = min(jobs, len(mirrors), jobs if waiting else os.cpu_count() or 1)
     with ProcessPoolExecutor(workers, context, _start, (lines,)) as pool:
         running = {pool.submit(_work, home, mirror, retries): mirror for mirror in mirrors}
         listener.start()

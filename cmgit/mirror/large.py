@@ -19,8 +19,9 @@ from ..lfs.objects import CHUNK, Objects
 from ..lfs.pointer import Pointer
 from ..repository import Repository
 from ..store.git import GitRepository
-from ..store.large import named_pointers
+from ..store.large import named_pointers, plain_packs
 from ..store.quarantine import packed_refs
+from ..store.ref_files import read_refs
 from ..store.transport import chosen
 from .manifest import LARGE, Export, Held, Large, Manifest, Part
 from .parts import PartReader, PartWriter
@@ -34,6 +35,8 @@ def bring(home: str, mirror: Mirror, path: str, report: Callable[[str], None]) -
     Its history is searched only when its refs are others than at the last time. Raises NotFound
     for what its source does not have, at the end, and RemoteError.
     """
+    if _none_named(home, mirror, path):
+        return 0
     repository = Repository.open(path, mirror.name)
     with closing(repository.git):
         large = LargeFiles(home, report)
@@ -43,6 +46,21 @@ def bring(home: str, mirror: Mirror, path: str, report: Callable[[str], None]) -
         if lacking:
             large.provide(repository, lacking)
     return sum(pointer.size for pointer in lacking)
+
+
+def _none_named(home: str, mirror: Mirror, path: str) -> bool:
+    """Whether it is known, without opening the repository, that its refs name no large file."""
+    here, state = read_refs(path), read_state(home, mirror.url)
+    if here is None:
+        return False
+    refs = digest(packed_refs(here.refs))
+    if state.large_of == refs:
+        return not state.large
+    packs = plain_packs(path, state.plain)
+    if packs is None:
+        return False
+    write_state(home, replace(state, large_of=refs, large={}, plain=tuple(packs)))
+    return True
 
 
 def _named(home: str, mirror: Mirror, git: GitRepository, objects: Objects) -> list[Pointer]:

@@ -1,12 +1,16 @@
 """What is known of the other side of each mirror: ``mirrors/KEY.json`` in the home.
 
 ``KEY`` is a digest of the URL. The file says when the mirror was last brought in step (``synced``)
-and what the other side had then (``refs`` by full name, and ``default``, its default branch, quoted as
-in the manifest of an export); when
-that was last tried (``tried``), and what went wrong then (``error``, empty when nothing did). Times
-are in seconds since 1970. Where it has to be signed, ``signed`` is a digest of what had to be
-signed by whom when the refs were found to be. The file is replaced by rename, after the refs have moved; when it is
-lost, the next sync makes it anew.
+and what the other side had then (``refs`` by full name, and ``default``, its default branch, quoted
+as in the manifest of an export); when that was last tried (``tried``), and what went wrong then
+(``error``, empty when nothing did). Times are in seconds since 1970. Where it has to be signed,
+``signed`` is a digest of what had to be signed by whom when the refs were found to be. ``config``
+says which file the repository's configuration was then (inode, time in ns, size), which need not be
+read again. ``large`` are the large files (SHA-256 and size) that the refs with the digest
+``large_of`` name; ``plain`` are packs in which there is no pointer to any.
+
+The file is replaced by rename, after the refs have moved; when it is lost, the next sync makes it
+anew.
 """
 
 from __future__ import annotations
@@ -35,9 +39,11 @@ class State:
     error: str = ""
     default: str = ""
     signed: str = ""
+    config: tuple[int, ...] = ()
     refs: Mapping[str, ObjectID] = field(default_factory=dict)
-    large_of: str = ""  # a digest of the refs that name these large files
-    large: Mapping[str, int] = field(default_factory=dict)  # SHA-256 and size
+    large_of: str = ""
+    large: Mapping[str, int] = field(default_factory=dict)
+    plain: tuple[str, ...] = ()
 
 
 def key_of(url: str) -> str:
@@ -56,7 +62,8 @@ def read_state(home: str, url: str) -> State:
             value: dict[str, Any] = orjson.loads(file.read())
         refs = {unquoted(name): ObjectID(oid) for name, oid in value["refs"].items()}
         default = unquoted(value["default"])
-        return State(**{**value, "url": url, "default": default, "refs": refs})
+        lists = {name: tuple(value.get(name, ())) for name in ("config", "plain")}
+        return State(**{**value, **lists, "url": url, "default": default, "refs": refs})
     except (FileNotFoundError, ValueError, KeyError, TypeError, AttributeError):
         return State(url)
 

@@ -26,6 +26,7 @@ from ..store.git import GitRepository
 from ..store.locks import process_lock
 from ..store.objects import ObjectID
 from ..store.quarantine import Quarantine
+from ..store.ref_files import read_refs
 from ..store.refs import OWN, check_together, replace_refs
 from ..store.remote import Fetched, advertised, clone, receive
 from ..store.transport import Interrupted, chosen
@@ -138,6 +139,12 @@ class Trust:
         """Another one whenever something else has to be signed, or by others."""
         return self._policy.stamp if self._policy else ""
 
+    def check_at(self, path: str, refs: Mapping[str, ObjectID]) -> None:
+        """The same for the repository at a path, which is not opened in vain."""
+        if self._policy:
+            with closing(GitRepository.open(path)) as git:
+                self.check(git, refs)
+
     def check(self, git: GitRepository, refs: Mapping[str, ObjectID]) -> None:
         """Raise Untrusted when refs name what is not signed, and has to be."""
         if self._policy:
@@ -146,19 +153,34 @@ class Trust:
 
 def policy_of(home: str, mirror: Mirror) -> Policy | None:
     """What has to be signed of a mirror, or None; raises UsageError as Mirror.policy does."""
-    registry = _registry(home, _stamp(os.path.join(home, "registry.json")))
-    places = [os.path.join(home, "repos"), *(entry.path for entry in registry.entries)]
-    return mirror.policy(home, places)
+    return mirror.policy(home, [os.path.join(home, "repos"), *_registered(home).paths])
+
+
+class _Registered:
+    """The registry as it was when it was last replaced, to look up in."""
+
+    def __init__(self, home: str) -> None:
+        entries = Registry(home).entries
+        self.paths = [entry.path for entry in entries]
+        self.by_alias = {entry.alias: entry for entry in entries}
+        self.by_url = {entry.url: entry for entry in reversed(entries) if entry.url}
+
+
+def _registered(home: str) -> _Registered:
+    return _registered_at(home, _stamp(os.path.join(home, "registry.json")))
 
 
 @lru_cache(maxsize=1)
-def _registry(home: str, stamp: tuple[int, int, int]) -> Registry:
-    return Registry(home)
+def _registered_at(home: str, stamp: tuple[int, ...]) -> _Registered:
+    return _Registered(home)
 
 
-def _stamp(path: str) -> tuple[int, int, int]:
-    """What is different when a file was replaced."""
-    found = os.stat(path)
+def _stamp(path: str) -> tuple[int, ...]:
+    """What is different when a file was replaced; nothing when it is not there."""
+    try:
+        found = os.stat(path)
+    except OSError:
+        return ()
     return found.st_ino, found.st_mtime_ns, found.st_size
 
 
@@ -167,35 +189,29 @@ def registered(home: str, mirror: Mirror) -> Entry | None:
 
     Raises UsageError when it is a working one, and AlreadyExists when the name is another's.
     """
-    registry = _registry(home, _stamp(os.path.join(home, "registry.json")))
-    for entry in registry.entries:
-        if entry.url == mirror.url and entry.kind != BARE:
-            raise UsageError(f"{entry.alias} is a working repository", f"use git in {entry.path}")
-        if entry.url == mirror.url:
-            return entry
-    for entry in registry.entries:
-        if entry.alias == mirror.name:
-            raise AlreadyExists(
-                f"{mirror.name} is another repository ({entry.url or entry.path})",
-                "give the mirror another --name",
-            )
-    return None
+    known = _registered(home)
+    entry = known.by_url.get(mirror.url)
+    if entry and entry.kind != BARE:
+        raise UsageError(f"{entry.alias} is a working repository", f"use git in {entry.path}")
+    if not entry and (other := known.by_alias.get(mirror.name)):
+        raise AlreadyExists(
+            f"{mirror.name} is another repository ({other.url or other.path})",
+            "give the mirror another --name",
+        )
+    return entry
 
 
 def _unchanged(home: str, mirror: Mirror, path: str, trust: Trust) -> Outcome | None:
     """What to say of a mirror that is in step already, as most are; None when it is not."""
-    if not os.path.isdir(path):
+    here = read_refs(path)
+    if here is None or read_state(home, mirror.url).config != _stamp(os.path.join(path, "config")):
         return None
-    git = GitRepository.open(path)
-    with closing(git):
-        if git.remote_url() != mirror.url:
-            return None
-        got = advertised(mirror.source)
-        wanted = wanted_refs(got)
-        if not wanted or not in_step(git, got):
-            return None
-        trust.check(git, wanted)
-    _keep(home, mirror, got, trust)
+    got = advertised(mirror.source)
+    wanted = wanted_refs(got)
+    if not wanted or not in_step(here.refs, here.head, got):
+        return None
+    trust.check_at(path, wanted)
+    _keep(home, mirror, path, got, trust)
     return Outcome(mirror.name, mirror.url, SAME, path, refs=len(wanted))
 
 
@@ -220,7 +236,7 @@ def _make(
         os.rename(temporary, path)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
-    _keep(home, mirror, got, trust)
+    _keep(home, mirror, path, got, trust)
     return Outcome(mirror.name, mirror.url, NEW, path, uid, len(wanted_refs(got)), pack_bytes(path))
 
 
@@ -242,12 +258,12 @@ def _update(
             wanted = _not_empty(mirror, got)
             trust.check(git, wanted)
             state, kept = SAME, []
-            if not in_step(git, got):
+            if not in_step(git.refs(), git.head().ref, got):
                 state = CHANGED
                 _mark(home, entry)
                 kept = _move(git, got, wanted)
             _repack(git, report)
-    _keep(home, mirror, got, trust)
+    _keep(home, mirror, path, got, trust)
     size = max(0, pack_bytes(path) - before)
     outcome = Outcome(mirror.name, mirror.url, state, path, "", len(wanted), size, 0.0, tuple(kept))
     return outcome if entry else replace(outcome, state=NEW, uid=read_description(path).uid)
@@ -270,17 +286,17 @@ def _not_empty(mirror: Mirror, got: Fetched) -> dict[str, ObjectID]:
 
 def wanted_refs(got: Fetched) -> dict[str, ObjectID]:
     """What a mirror takes of the other side's refs: all but what cmgit keeps for itself there."""
-    return {n: o for n, o in got.refs.items() if n.startswith("refs/") and not n.startswith(OWN)}
+    return own_refs(got.refs)
 
 
-def own_refs(git: GitRepository) -> dict[str, ObjectID]:
+def own_refs(refs: Mapping[str, ObjectID]) -> dict[str, ObjectID]:
     """The refs of a mirror that are to be those of its source."""
-    return {n: o for n, o in git.refs().items() if n.startswith("refs/") and not n.startswith(OWN)}
+    return {n: o for n, o in refs.items() if n.startswith("refs/") and not n.startswith(OWN)}
 
 
-def in_step(git: GitRepository, got: Fetched) -> bool:
-    """Whether the refs and the default branch are those of the other side."""
-    return own_refs(git) == wanted_refs(got) and git.head().ref == (got.default or git.head().ref)
+def in_step(refs: Mapping[str, ObjectID], head: str | None, got: Fetched) -> bool:
+    """Whether the refs of a mirror and its default branch are those of the other side."""
+    return own_refs(refs) == wanted_refs(got) and head == (got.default or head)
 
 
 def _move(git: GitRepository, got: Fetched, wanted: Mapping[str, ObjectID]) -> list[str]:
@@ -328,8 +344,10 @@ def _repack(git: GitRepository, report: Report) -> None:
         report(f"warning: {git.path}: git repack: {done.complaint}")
 
 
-def _keep(home: str, mirror: Mirror, got: Fetched, trust: Trust) -> None:
+def _keep(home: str, mirror: Mirror, path: str, got: Fetched, trust: Trust) -> None:
     now = time.time()
-    state = replace(read_state(home, mirror.url), synced=now, tried=now, error="")
-    state = replace(state, default=got.default, refs=dict(got.refs), signed=trust.stamp)
+    state = replace(
+        read_state(home, mirror.url), synced=now, tried=now, error="", default=got.default,
+        refs=dict(got.refs), signed=trust.stamp, config=_stamp(os.path.join(path, "config")),
+    )  # fmt: skip
     write_state(home, state)

@@ -171,7 +171,7 @@ def _look(
 ) -> tuple[int, int, list[str]]:
     git = GitRepository.open(entry.path)
     with closing(git):
-        refs = own_refs(git)
+        refs = own_refs(git.refs())
         problems = [] if refs else ["it is empty: there are no refs"]
         if known.refs:
             problems += _differences(git, refs, known, where)
@@ -189,7 +189,7 @@ def _differences(
     git: GitRepository, refs: dict[str, ObjectID], known: Fetched, where: str
 ) -> list[str]:
     wanted = wanted_refs(known)
-    if in_step(git, known):
+    if in_step(git.refs(), git.head().ref, known):
         return []
     missing = [f"ref {name} is missing" for name in sorted(wanted.keys() - refs.keys())]
     extra = [f"ref {name} is not {where}" for name in sorted(refs.keys() - wanted.keys())]

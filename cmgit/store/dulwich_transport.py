@@ -86,8 +86,12 @@ class DulwichTransport:
             tips = [ObjectID(o.decode("ascii")) for n, o in refs.items() if not n.endswith(b"^{}")]
             return [oid.encode("ascii") for oid in incoming.wanted(tips)]
 
+        told = time.monotonic()
+
         def report(line: bytes) -> None:
-            if progress is not None:
+            nonlocal told
+            if progress is not None and time.monotonic() - told > _TOLD_SECONDS:
+                told = time.monotonic()
                 for text in line.decode("utf-8", "replace").strip().splitlines()[-1:]:
                     progress(text)
 

@@ -20,6 +20,7 @@ from .commits import Commit, Signature, encode_commit, parse_commit, signature, 
 from .formats import refuse_unsupported
 from .locks import GitLock, release_dead
 from .objects import DiskStore, ObjectID, is_id
+from .ref_files import read_refs
 from .room import check_room
 
 DEFAULT_BRANCH = "main"
@@ -183,6 +184,8 @@ class GitRepository:
 
     def refs(self) -> dict[str, ObjectID]:
         """Every ref with the object it points to."""
+        if (plain := read_refs(self.git_directory)) is not None:
+            return plain.refs
         return {
             name.decode("utf-8", "surrogateescape"): ObjectID(value.decode("ascii"))
             for name, value in self._repo.get_refs().items()

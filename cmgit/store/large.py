@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import suppress
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -14,6 +15,7 @@ from ..errors import Damaged
 from ..lfs.pointer import Pointer, parse_pointer
 from .git import GitRepository
 from .objects import ObjectID, read_blob
+from .pack_reader import objects_of_size
 
 if TYPE_CHECKING:
     from dulwich.client import AuthCallbackPoolManager
@@ -100,6 +102,24 @@ def named_pointers(git: GitRepository, program: str = "") -> set[Pointer]:
         if pointer is not None:
             found.add(pointer)
     return found
+
+
+def plain_packs(directory: str, known: Collection[str]) -> list[str] | None:
+    """The packs of a Git directory, when none of its objects, reachable or not, is a pointer; None
+    when one is, or when that cannot be told fast. Of ``known`` packs none is."""
+    store = os.path.join(directory, "objects")
+    packs = [name for name in os.listdir(os.path.join(store, "pack")) if name.endswith(".idx")]
+    if not set(os.listdir(store)) <= {"pack", "info"}:  # loose objects
+        return None
+    if os.path.exists(os.path.join(store, "info", "alternates")):
+        return None
+    with suppress(ValueError):
+        for name in set(packs) - set(known):
+            found = objects_of_size(os.path.join(store, "pack", name), _SIZES)
+            if any(parse_pointer(data) for _, data in found):
+                return None
+        return sorted(packs)
+    return None
 
 
 def _small_blobs(git: GitRepository, program: str) -> Iterator[ObjectID]:

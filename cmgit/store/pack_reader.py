@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import struct
 import zlib
+from collections.abc import Iterator
 from contextlib import suppress
 from math import isqrt
 from mmap import ACCESS_READ, mmap
@@ -28,6 +29,8 @@ _WHOLE = (1, 2, 3, 4)  # commit, tree, blob, tag
 _OFS_DELTA, _REF_DELTA = 6, 7
 _KEPT_BYTES = 8 << 20  # of bases of deltas, for the next delta
 _KEPT_MOST = 1 << 20  # of one
+_TWO_NUMBERS = 20  # bytes that two sizes take at most
+_CODE_TABLES = 512  # bytes in which the tables of deflated data end, and two numbers after them
 _DEEPEST = 4096  # chain of deltas; git makes none that are deeper
 
 _MOST_DEFLATED = 1032  # bytes that one byte of deflated data may stand for
@@ -66,6 +69,19 @@ class PackReader:
         packs, self._packs = self._packs, None
         for pack in packs or ():
             pack.close()
+
+
+def objects_of_size(index_path: str, sizes: range) -> Iterator[Found]:
+    """Those objects of a pack, by its index, that have one of these numbers of bytes; the others
+    are not read. Raises ValueError when it cannot be read here."""
+    try:
+        pack = _Pack(index_path)
+        try:
+            yield from pack.of_size(sizes)
+        finally:
+            pack.close()
+    except _UNEXPECTED as error:
+        raise ValueError(f"{index_path}: {error}") from None
 
 
 def _open_all(directory: str) -> list[_Pack]:
@@ -112,8 +128,9 @@ class _Pack:
     def _offset(self, oid: bytes) -> int | None:
         """Where in the pack an object stands, or None."""
         at = self._position(oid)
-        if at is None:
-            return None
+        return None if at is None else self._offset_at(at)
+
+    def _offset_at(self, at: int) -> int:
         offset: int = _U32.unpack_from(self._index, self._offsets + at * 4)[0]
         if offset & _LARGE:
             offset = _U64.unpack_from(self._index, self._large + (offset ^ _LARGE) * 8)[0]
@@ -158,6 +175,15 @@ class _Pack:
 
     def _stored(self, offset: int) -> tuple[int, int | None, bytes]:
         """What stands at an offset: the kind, the offset of its base if it is a delta, the data."""
+        kind, base, size, at = self._header(offset)
+        data = self._inflated(at, size)
+        if len(data) != size:
+            raise ValueError("of another size than it says")
+        return kind, base, data
+
+    def _header(self, offset: int) -> tuple[int, int | None, int, int]:
+        """The kind and base of what stands at an offset, how many bytes its data has, and where
+        that begins."""
         pack = self._pack or self._open()
         if not len(_PACK_START) < offset < len(pack) - _TRAILER:
             raise ValueError("outside of the pack")
@@ -182,13 +208,35 @@ class _Pack:
             at += 20
         elif kind not in _WHOLE:
             raise ValueError("of an unknown kind")
+        return kind, base, size, at
+
+    def _inflated(self, at: int, size: int) -> bytes:
+        assert self._pack is not None
         # deflated data is at most so much larger than what went in; what follows is not looked at
-        deflated = pack[at : at + size + (size >> 8) + 64]
+        deflated = self._pack[at : at + size + (size >> 8) + 64]
         room = min(size, len(deflated) * _MOST_DEFLATED)  # whatever it says
-        data = zlib.decompress(deflated, bufsize=room or 1)
-        if len(data) != size:
-            raise ValueError("of another size than it says")
-        return kind, base, data
+        return zlib.decompress(deflated, bufsize=room or 1)
+
+    def of_size(self, sizes: range) -> Iterator[Found]:
+        """The objects that have one of these numbers of bytes."""
+        for place in range(self._fan[-1]):
+            offset = self._offset_at(place)
+            _, base, size, at = self._header(offset)
+            if base is not None:
+                size = self._size_of_result(at)
+            if size in sizes and (found := self._resolved(offset)):
+                yield found
+
+    def _size_of_result(self, at: int) -> int:
+        """The size of the object that a delta makes: the second number in it."""
+        assert self._pack is not None
+        numbers = zlib.decompressobj().decompress(self._pack[at : at + _CODE_TABLES], _TWO_NUMBERS)
+        place = next((place for place, byte in enumerate(numbers) if byte < 128), _TWO_NUMBERS) + 1
+        size, shift = 0, 0
+        while numbers[place] >= 128:
+            size |= (numbers[place] & 127) << shift
+            place, shift = place + 1, shift + 7
+        return size | numbers[place] << shift
 
     def _open(self) -> mmap:
         self._pack = _mapped(self._path)

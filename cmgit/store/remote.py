@@ -19,15 +19,18 @@ from .git import GitRepository
 from .login import Login, given_login, stored_login
 from .objects import EXECUTABLE, FILE, ObjectID, TreeEntry
 from .quarantine import Quarantine
+from .ref_files import git_directory, read_refs
 from .transport import (
     Fetched,
     Incoming,
     Interrupted,
     LoginNeeded,
     Progress,
+    asked_for_git,
     check_online,
     chosen,
     copy_shallow,
+    fetched,
 )
 from .trees import edit
 
@@ -45,6 +48,9 @@ T = TypeVar("T")
 
 def advertised(source: Source) -> Fetched:
     """What the other side has now. Raises RemoteError, without any secret in the message."""
+    plain = read_refs(git_directory(source.path)) if source.path and not asked_for_git() else None
+    if plain is not None:
+        return fetched(plain.refs.items(), plain.head)
     transport, program = chosen()
     return logged_in(source, program, partial(transport.advertised, source))
 

@@ -130,7 +130,7 @@ def chosen() -> tuple[Transport, str]:
     if wish not in ("", "git", "dulwich"):
         raise UsageError(f"CMGIT_TRANSPORT is {wish!r}", "it may be git or dulwich, or not set")
     program = "" if wish == "dulwich" else find_git()
-    if wish == "git":
+    if asked_for_git():
         from .git_transport import GitTransport
 
         if not program:
@@ -139,6 +139,11 @@ def chosen() -> tuple[Transport, str]:
     from .dulwich_transport import DulwichTransport
 
     return DulwichTransport(program), program
+
+
+def asked_for_git() -> bool:
+    """Whether all is left to the git program."""
+    return os.environ.get("CMGIT_TRANSPORT") == "git"
 
 
 def offline() -> bool:

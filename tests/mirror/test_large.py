@@ -111,6 +111,40 @@ def test_refs_that_were_forced(workspace: Workspace, origins: Origins) -> None:
     assert problems(workspace) == ""
 
 
+def test_the_first_one_in_a_mirror(workspace: Workspace, origins: Origins) -> None:
+    """A mirror that had none gets one, and another one later, in packs that came since."""
+    origins.make("two", 2)
+    mirror(workspace, origins.top / "two")
+    synced(workspace)
+    assert states(synced(workspace)) == {"two": "same"}
+    assert not list(workspace.large.objects)
+    there = Objects(str(origins.top / "two" / ".git" / "lfs"))
+    for number, data in enumerate((OLD, NEW), 1):
+        pointer = there.keep(io.BytesIO(data))
+        files = {f"script/two-a/{number}.bin": pointer.encode().decode(), ".gitattributes": MARK}
+        origins.commit("two", files)
+        assert states(synced(workspace)) == {"two": "changed"}
+        assert len(list(workspace.large.objects)) == number
+        assert problems(workspace) == ""
+
+
+def test_one_among_loose_objects(workspace: Workspace, origins: Origins) -> None:
+    """As a push to the mirror leaves them."""
+    origins.make("two", 2)
+    mirror(workspace, origins.top / "two")
+    synced(workspace)
+    (git,) = (Path(workspace.home) / "repos").glob("two*")
+    pointer = Objects(str(origins.top / "two" / ".git" / "lfs")).keep(io.BytesIO(OLD))
+    work = origins.top / "work"
+    run_git(origins.top, "clone", "-q", str(git), str(work))
+    (work / "x.bin").write_bytes(pointer.encode())
+    run_git(work, "add", "--all")
+    run_git(work, "commit", "-qm", "large")
+    run_git(work, "push", "-q", "origin", "HEAD:refs/cmgit/kept/x")
+    assert states(synced(workspace)) == {"two": "changed"}
+    assert [oid for oid, _ in workspace.large.objects] == [pointer.oid]
+
+
 def is_young(objects: Objects, pointer: Pointer) -> bool:
     """Whether gc leaves a content alone, whoever names it."""
     return os.stat(objects.path(pointer.oid)).st_mtime > time.time() - 3600

@@ -16,7 +16,7 @@ from dulwich.pack import write_pack_index_v2
 from cmgit.errors import Damaged
 from cmgit.store.git import GitRepository
 from cmgit.store.objects import KINDS, ObjectID, object_id
-from cmgit.store.pack_reader import PackReader
+from cmgit.store.pack_reader import PackReader, objects_of_size
 
 from ..conftest import Git
 
@@ -80,6 +80,40 @@ def test_as_git_packs(way: str, repository: Path, git: Git) -> None:
     """Deltas by offset and by id, in long chains and none; stored data."""
     git(repository, *WAYS[way], "repack", "-adfq", "--depth=200")
     check_all(repository)
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_objects_of_size_are_those_of_git(way: str, repository: Path, git: Git) -> None:
+    """By what git says of sizes, whether they are deltas or not."""
+    git(repository, *WAYS[way], "repack", "-adfq", "--depth=200")
+    words = ["git", "-C", str(repository), "cat-file", "--batch-all-objects"]
+    shown = "--batch-check=%(objectsize) %(objectname)"
+    lines = subprocess.run([*words, shown], capture_output=True, text=True, check=True).stdout
+    sizes = {oid: int(size) for size, oid in (line.split() for line in lines.splitlines())}
+    for some in (range(1), range(100, 300), range(1000, 30_000)):
+        found = objects_of_size(str(index_path(repository)), some)
+        ids = [object_id(KINDS[kind], data) for kind, data in found]
+        wanted = sorted(oid for oid, size in sizes.items() if size in some)
+        assert wanted
+        assert sorted(ids) == wanted
+
+
+def test_objects_of_size_of_damage(repository: Path, git: Git) -> None:
+    """Whatever a byte is changed to, there is a ValueError or an answer."""
+    git(repository, "repack", "-adfq", "--depth=200")
+    path = index_path(repository).with_suffix(".pack")
+    path.chmod(0o644)
+    data, rng, refused = path.read_bytes(), random.Random(3), 0
+    for _ in range(200):
+        place = rng.randrange(len(data))
+        path.write_bytes(
+            data[:place] + bytes([data[place] ^ rng.randrange(1, 256)]) + data[place + 1 :]
+        )
+        try:
+            list(objects_of_size(str(index_path(repository)), range(100, 300)))
+        except ValueError:
+            refused += 1
+    assert refused
 
 
 def test_offsets_of_64_bits(repository: Path, git: Git) -> None:

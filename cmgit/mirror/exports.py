@@ -21,11 +21,10 @@ from ..repository import Repository
 from ..store.bundle import HEAD, check_whole, read_header, write_bundle
 from ..store.git import GitRepository, Head
 from ..store.git_program import find_git
-from ..store.large import named_pointers
 from ..store.locks import process_lock
 from ..store.objects import ObjectID
 from ..workspace import Workspace
-from .large import write_large
+from .large import named, write_large
 from .manifest import (
     BUNDLES,
     LARGE,
@@ -149,9 +148,9 @@ def _export_one(
         with closing(GitRepository.open(entry.path)) as git:
             total = 0 if before else pack_bytes(entry.path)
             meter = Meter(tell, entry.alias, EXPORTING, total)
-            named = _with_contents(git, entry, large, options.program)
+            pointers = _with_contents(git, entry, large, options.program)
             held = _bundle(git, entry, before, directory, options, meter)
-            held = replace(held, large=dict(sorted(named)))
+            held = replace(held, large=dict(pointers))
     except (CmgitError, OSError) as error:
         if isinstance(error, OSError) and error.errno in _DISK:
             raise
@@ -164,13 +163,14 @@ def _export_one(
 
 def _with_contents(
     git: GitRepository, entry: Entry, large: LargeFiles, program: str
-) -> set[Pointer]:
+) -> list[Pointer]:
     """The large files of a repository, once their contents are here."""
     check_whole(git, git.local_config())
     _state(git)  # says what is wrong with the refs
-    named = named_pointers(git, program)
-    large.provide(Repository(git, entry.alias), sorted(named))
-    return named
+    pointers = named(git, program)
+    if pointers:
+        large.provide(Repository(git, entry.alias), pointers)
+    return pointers
 
 
 def _bundle(

@@ -75,10 +75,18 @@ def _named(home: str, mirror: Mirror, git: GitRepository, objects: Objects) -> l
     return [Pointer(oid, size) for oid, size in state.large.items()]
 
 
+def named(git: GitRepository, program: str) -> list[Pointer]:
+    """The large files that a repository's refs name, sorted. Raises Damaged when the objects that
+    may name one are not whole."""
+    if plain_packs(git.common_directory, ()) is not None:
+        return []
+    return sorted(named_pointers(git, program))
+
+
 def problems(home: str, git: GitRepository) -> Iterator[str]:
     """What is wrong with the large files that a repository's refs name: each is hashed again."""
     objects = LargeFiles(home, lambda line: None).objects
-    for pointer in sorted(named_pointers(git, chosen()[1])):
+    for pointer in named(git, chosen()[1]):
         problem = objects.verify(pointer)
         if problem:
             yield problem

@@ -12,7 +12,6 @@ from typing import NamedTuple
 
 from dulwich.diff_tree import RenameDetector
 from dulwich.objects import TreeEntry as RawEntry
-from dulwich.patch import is_binary, unified_diff
 
 from ..errors import Damaged
 from .git import GitRepository
@@ -98,6 +97,8 @@ def _header(change: FileChange) -> Iterator[bytes]:
 
 
 def _content(git: GitRepository, change: FileChange) -> Iterator[bytes]:
+    from dulwich.patch import is_binary, unified_diff
+
     old, new = _read(git, change.old), _read(git, change.new)
     a = f"a/{change.old_path}" if change.old else _NOWHERE
     b = f"b/{change.new_path}" if change.new else _NOWHERE

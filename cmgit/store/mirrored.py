@@ -12,11 +12,8 @@ from __future__ import annotations
 
 import base64
 import os
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from contextlib import suppress
-from http.client import HTTPException
 from urllib.parse import quote
 
 import orjson
@@ -106,6 +103,10 @@ def _listed_name(top: Source, source: Source) -> str:
 
 def _listed(top: Source) -> list[tuple[str, str]] | None:
     """Name and source of each repository that a server lists; None when it lists none."""
+    import urllib.error
+    import urllib.request
+    from http.client import HTTPException
+
     check_online(top)
     request = urllib.request.Request(f"{top.url.rstrip('/')}/")
     login = given_login(top)

@@ -25,7 +25,7 @@ from ..store import git_program
 from ..store.git import GitRepository
 from ..store.locks import process_lock
 from ..store.objects import ObjectID
-from ..store.quarantine import Quarantine
+from ..store.quarantine import Quarantine, set_origin
 from ..store.ref_files import read_refs
 from ..store.refs import OWN, check_together, replace_refs
 from ..store.remote import Fetched, advertised, clone, receive
@@ -224,8 +224,7 @@ def _make(
         nonlocal uid
         wanted = _not_empty(mirror, got)
         trust.check(quarantine.git, wanted)
-        configure(quarantine.git, mirror.url)
-        quarantine.make_repository(wanted, got.default, "")
+        quarantine.make_repository(wanted, got.default, mirror.url, mirror=True)
         with suppress(NotFound, MetaError):
             uid = Repository(quarantine.git, mirror.name).description().uid
 
@@ -253,7 +252,7 @@ def _update(
             )
         with repository.locked():
             before = pack_bytes(path)
-            configure(git, mirror.url)
+            _configure(git, mirror.url)
             got = receive(git, mirror.source, progress=report)
             wanted = _not_empty(mirror, got)
             trust.check(git, wanted)
@@ -307,17 +306,11 @@ def _move(git: GitRepository, got: Fetched, wanted: Mapping[str, ObjectID]) -> l
     return kept
 
 
-def configure(git: GitRepository, url: str) -> None:
-    """Say in Git's own words that a repository is a mirror."""
-    if git.is_mirror:
-        return
-    config = git.local_config()
-    origin = (b"remote", b"origin")
-    config.set(origin, b"url", url.encode())
-    config.set(origin, b"fetch", b"+refs/*:refs/*")
-    config.add(origin, b"fetch", b"^refs/cmgit/*")
-    config.set(origin, b"mirror", b"true")
-    config.write_to_path()
+def _configure(git: GitRepository, url: str) -> None:
+    if not git.is_mirror:
+        config = git.local_config()
+        set_origin(config, url, mirror=True)
+        config.write_to_path()
 
 
 def pack_bytes(path: str) -> int:

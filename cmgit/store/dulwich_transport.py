@@ -177,6 +177,7 @@ class _UploadPack(SubprocessGitClient):
 
     def __init__(self, program: str) -> None:
         super().__init__(quiet=True)
+        self._fetch_capabilities.add(b"no-progress")  # a line for each percent of a small pack
         self._words = [program, *git_program.settings()]
 
     def _connect(

@@ -16,6 +16,8 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import BinaryIO
 
+from dulwich.config import ConfigFile
+
 from ..errors import CmgitError, Damaged
 from .bundle import command
 from .commits import tag_target
@@ -173,11 +175,7 @@ class Quarantine:
             self._keep("HEAD", f"ref: {head}\n".encode("utf-8", "surrogateescape"))
         if url:
             config = self.git.local_config()
-            config.set((b"remote", b"origin"), b"url", url.encode())
-            fetch = b"+refs/*:refs/*" if mirror else b"+refs/heads/*:refs/remotes/origin/*"
-            config.set((b"remote", b"origin"), b"fetch", fetch)
-            if mirror:
-                config.set((b"remote", b"origin"), b"mirror", b"true")
+            set_origin(config, url, mirror)
             text = io.BytesIO()
             config.write_to_file(text)
             self._keep("config", text.getvalue())
@@ -194,6 +192,18 @@ class Quarantine:
         for name in self._by_dulwich:
             _sync(os.path.join(self._packs, name))
         _sync(self._packs)
+
+
+def set_origin(config: ConfigFile, url: str, mirror: bool) -> None:
+    """Say in Git's own words where a repository comes from, and whether it is a mirror of that."""
+    origin = (b"remote", b"origin")
+    config.set(origin, b"url", url.encode())
+    if not mirror:
+        config.set(origin, b"fetch", b"+refs/heads/*:refs/remotes/origin/*")
+        return
+    config.set(origin, b"fetch", b"+refs/*:refs/*")
+    config.add(origin, b"fetch", b"^refs/cmgit/*")
+    config.set(origin, b"mirror", b"true")
 
 
 def packed_refs(refs: Mapping[str, ObjectID]) -> bytes:

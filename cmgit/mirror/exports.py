@@ -148,8 +148,11 @@ def _export_one(
         with closing(GitRepository.open(entry.path)) as git:
             total = 0 if before else pack_bytes(entry.path)
             meter = Meter(tell, entry.alias, EXPORTING, total)
+            config = git.local_config()
+            check_whole(git, config)
             pointers = _with_contents(git, entry, large, options.program)
-            held = _bundle(git, entry, before, directory, options, meter)
+            is_mirror = bool(config.get_boolean((b"remote", b"origin"), b"mirror", False))
+            held = _bundle(git, entry, is_mirror, before, directory, options, meter)
             held = replace(held, large=dict(pointers))
     except (CmgitError, OSError) as error:
         if isinstance(error, OSError) and error.errno in _DISK:
@@ -165,9 +168,11 @@ def _with_contents(
     git: GitRepository, entry: Entry, large: LargeFiles, program: str
 ) -> list[Pointer]:
     """The large files of a repository, once their contents are here."""
-    check_whole(git, git.local_config())
-    _state(git)  # says what is wrong with the refs
-    pointers = named(git, program)
+    try:
+        pointers = named(git, program)
+    except Damaged:
+        _state(git)  # says what is wrong with the refs, if anything
+        raise
     if pointers:
         large.provide(Repository(git, entry.alias), pointers)
     return pointers
@@ -176,13 +181,12 @@ def _with_contents(
 def _bundle(
     git: GitRepository,
     entry: Entry,
+    mirror: bool,
     before: Held | None,
     directory: str,
     options: Options,
     meter: Meter,
 ) -> Held:
-    config = git.local_config()
-    mirror = bool(config.get_boolean((b"remote", b"origin"), b"mirror", False))
     known = list(before.refs.values()) if before else []
     for _ in range(_TRIES):
         refs, head = _state(git)

@@ -133,17 +133,22 @@ def write_bundle(
     wanted = {name: oid for name, oid in refs.items() if oid not in have}
     if not wanted:
         return False
-    if program:
-        return _write_by_git(git, list(wanted), have, write, program)
-    return _write_by_dulwich(git, wanted, have, write)
+    if not program:
+        return _write_by_dulwich(git, wanted, have, write)
+    if have:
+        lines = [*wanted, *(f"^{oid}" for oid in have)]
+        return _write_by_git(git, program, ["bundle", "create", "-q", "-", "--stdin"], lines, write)
+    write(_header(wanted, ()))
+    words = ["pack-objects", "-q", "--revs", "--stdout", "--delta-base-offset"]
+    return _write_by_git(git, program, words, sorted(set(wanted.values())), write)
 
 
 def _write_by_git(
-    git: GitRepository, names: Sequence[str], have: Iterable[ObjectID], write: Write, program: str
+    git: GitRepository, program: str, words: Sequence[str], lines: Sequence[str], write: Write
 ) -> bool:
-    words = [*names, *(f"^{oid}" for oid in have), ""]
+    """Write what git prints for some lines; False, and nothing, when it calls that empty."""
     with tempfile.TemporaryFile() as errors, subprocess.Popen(
-        command(program, git.git_directory, "bundle", "create", "-q", "-", "--stdin"),
+        command(program, git.git_directory, *words),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=errors,
@@ -153,7 +158,7 @@ def _write_by_git(
         assert process.stdout is not None
         try:
             with process.stdin as stdin:
-                stdin.write("\n".join(words).encode("utf-8", "surrogateescape"))
+                stdin.write("\n".join([*lines, ""]).encode("utf-8", "surrogateescape"))
         except BrokenPipeError:
             pass  # it says why
         held = process.stdout.read(_CHUNK)  # the header of an empty one comes before the error
@@ -166,7 +171,7 @@ def _write_by_git(
         if code and "empty bundle" in said:
             return False
         if code:
-            raise GitError(f"git bundle: {Done(code, '', said).complaint}")
+            raise GitError(f"git {words[0]}: {Done(code, '', said).complaint}")
         write(held)
     return True
 

@@ -17,6 +17,8 @@ def refuse_unsupported(path: str, partial: bool = False) -> None:
         if not os.path.isfile(config):
             continue
         try:
+            if _is_plain(config):
+                return
             found = ConfigFile.from_path(config)
         except (ValueError, OSError) as error:
             raise GitError(f"{config}: {error}") from None
@@ -33,6 +35,14 @@ def refuse_unsupported(path: str, partial: bool = False) -> None:
                 "pull from where it was cloned from",
             )
         return
+
+
+def _is_plain(config: str) -> bool:
+    """Whether none of the words that matter here is there: parsing takes longer than all else that
+    is done to open a repository."""
+    with open(config, "rb") as file:
+        text = file.read().lower()
+    return not any(word in text for word in (b"extensions", b"promisor", b"partialclone"))
 
 
 def is_partial(config: ConfigFile) -> bool:

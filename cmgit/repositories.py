@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import replace
 
 from .errors import (
@@ -13,6 +13,7 @@ from .errors import (
     NotFound,
     UsageError,
 )
+from .index.record import digest
 from .meta.write import dump_yaml
 from .names import Name, check_alias, new_uid, parse_name
 from .registry import LOCAL, WORKING, Entry
@@ -20,6 +21,7 @@ from .repository import DESCRIPTION_FILES, Repository, is_described
 from .store import status
 from .store.checkout import pointers_of
 from .store.git import PRIVATE_DIRECTORY, GitRepository
+from .store.locks import process_lock
 from .store.operations import populate
 from .store.worktree import WorkTree
 from .workspace import Workspace, init_working
@@ -79,13 +81,15 @@ def checkout(workspace: Workspace, name: str, directory: str) -> Entry:
     directory = os.path.abspath(os.path.expanduser(directory))
     if entry.kind == WORKING:
         raise UsageError(f"{entry.alias} is a working repository already: {entry.path}")
-    if os.path.lexists(directory) and (not os.path.isdir(directory) or os.listdir(directory)):
-        raise AlreadyExists(f"{directory} exists and is not empty", "choose another directory")
-    with workspace.locked([entry]) as opened:
-        repository = opened[entry.number]
+    key = digest(os.fsencode(directory))
+    temporary = f"{directory}.cmgit-{digest(os.fsencode(workspace.home))}.tmp"
+    with ExitStack() as locks:
+        locks.enter_context(process_lock(os.path.join(workspace.home, "locks", f"checkout-{key}")))
+        _refuse_taken(directory)
+        repository = locks.enter_context(workspace.locked([entry]))[entry.number]
         if repository.working:
             raise UsageError(f"{name} is a working repository already: {repository.git.path}")
-        temporary = f"{directory}.cmgit-{os.getpid()}.tmp"
+        shutil.rmtree(temporary, ignore_errors=True)  # of a killed process: the lock is ours
         try:
             _clone(workspace, repository, temporary)
             if os.path.isdir(directory):
@@ -101,6 +105,11 @@ def checkout(workspace: Workspace, name: str, directory: str) -> Entry:
     shutil.rmtree(trash)
     workspace.index()
     return changed
+
+
+def _refuse_taken(directory: str) -> None:
+    if os.path.lexists(directory) and (not os.path.isdir(directory) or os.listdir(directory)):
+        raise AlreadyExists(f"{directory} exists and is not empty", "choose another directory")
 
 
 def _clone(workspace: Workspace, repository: Repository, directory: str) -> None:

@@ -439,6 +439,30 @@ def test_checkout_refuses_what_is_there(workspace, origin, tmp_path):
         checkout(workspace, "local", str(tmp_path / "other"))
 
 
+KILLED_CHECKOUT = """
+import os, signal, sys
+from cmgit import repositories
+from cmgit.workspace import Workspace
+
+repositories.populate = lambda worktree: os.kill(os.getpid(), signal.SIGKILL)
+repositories.checkout(Workspace(sys.argv[1]), sys.argv[2], sys.argv[3])
+"""
+
+
+def test_checkout_after_a_killed_one(workspace, origin, tmp_path, home):
+    """What a killed one left beside the directory is gone after the next one to there."""
+    place = tmp_path / "places" / "work"
+    pull(workspace, url=str(origin))
+    command = [sys.executable, "-c", KILLED_CHECKOUT, str(home), "demo", str(place)]
+    assert subprocess.run(command).returncode == -signal.SIGKILL
+    (left,) = os.listdir(place.parent)
+    assert left != "work"
+    (place.parent / "work.cmgit-notes.tmp").mkdir()
+    checkout(workspace, "demo", str(place))
+    assert sorted(os.listdir(place.parent)) == ["work", "work.cmgit-notes.tmp"]
+    assert aliases(workspace) == ["a", "b"]
+
+
 def test_remove(workspace, origin, tmp_path, home):
     """Without ``everything`` the files stay and can be pulled again; with it they go."""
     entry = pull(workspace, url=str(origin))

@@ -49,6 +49,11 @@ def test_plain_dicts(demo: Path, workspace: Workspace) -> None:
     assert answer["artifact"]["uid"] == answer["meta"]["uid"] == uid_of(1)
 
 
+def test_words_that_are_no_text(demo: Path) -> None:
+    """A number among the words is a word."""
+    assert access(["find", "script", 5])["list"] == []  # type: ignore[list-item]
+
+
 @pytest.mark.parametrize(
     ("words", "code"),
     [

@@ -37,7 +37,11 @@ def access(
     try:
         if isinstance(request, str):
             request = _split(request)
-        given = dict(request) if isinstance(request, Mapping) else parse_words(request)
+        given = (
+            dict(request)
+            if isinstance(request, Mapping)
+            else parse_words([str(word) for word in request])
+        )
         output = run(workspace or Workspace(), given)
         return {"return": 0, **(plain(output) if given.get("out") == "json" else output)}
     except CmgitError as error:

@@ -69,13 +69,17 @@ class Commands(TyperGroup):
         ]
 
     def _unknown(self, args: list[str]) -> ActionNotFound:
-        words = [*self.commands, *ALIASES]
-        close = get_close_matches(args[0], words, 1)
         automation = f" for automation {args[1]!r}" if len(args) > 1 else ""
-        return ActionNotFound(
-            f"action {args[0]!r} not found{automation}",
-            f"did you mean {close[0]!r}?" if close else "see 'cmgit --help'",
-        )
+        return ActionNotFound(f"action {args[0]!r} not found{automation}", self._hint(args))
+
+    def _hint(self, args: list[str]) -> str:
+        """The command that words may have meant which are none."""
+        words = [*self.commands, *ALIASES]
+        if len(args) > 1 and any(f"{word} ".startswith(f"{args[1]} ") for word in words):
+            return f"the action comes first: cmgit {args[1]} {args[0]}"
+        longer = [word for word in words if word.startswith(f"{args[0]} ")]
+        close = longer or get_close_matches(args[0], words, 1)
+        return f"did you mean {close[0]!r}?" if close else "see 'cmgit --help'"
 
 
 def _first(word: str) -> list[str]:

@@ -39,3 +39,21 @@ def test_what_is_made(line: str, number: int | None) -> None:
 def test_repo_by_any_of_its_names(word: str) -> None:
     """``find repo`` is asked for by each of them."""
     assert run("find", word).out == run("find", "repo").out != ""
+
+
+@pytest.mark.parametrize(
+    ("words", "hint"),
+    [
+        ("checkout demo work", "did you mean 'checkout repo'?"),
+        ("detect", "did you mean 'detect repo'?"),
+        ("script find", "the action comes first: cmgit find script"),
+        ("repo pull demo", "the action comes first: cmgit pull repo"),
+        ("fnid script", "did you mean 'find'?"),
+        ("nonsense script", "see 'cmgit --help'"),
+    ],
+)
+def test_hint_for_an_unknown_action(words: str, hint: str) -> None:
+    """The command that the words may have meant."""
+    result = run(*words.split())
+    assert result.code == 4
+    assert result.err.splitlines()[-1] == f"  hint: {hint}"

@@ -62,7 +62,7 @@ def show_repo(name: Name = "", json: Json = False, out_format: Out = "") -> None
 
 
 @app.command("where repo", epilog="Example: cd $(cmgit where repo local)")
-def where_repo(name: Name = "local", json: Json = False) -> None:
+def where_repo(name: Name = "", json: Json = False) -> None:
     """Print the directory of each repository."""
     output = _run("where", name)
     show(output, output["list"], json)

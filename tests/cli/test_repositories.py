@@ -82,7 +82,7 @@ def test_show_and_where(make_repo: MakeRepo, workspace: Workspace, git: Git, hom
         assert line in lines
     assert good("show", "repo", "--json").json[1]["commit"] == commit
     assert good("where", "repo", "demo").lines == [f"{home}/repos/demo.git"]
-    assert good("where", "repo").lines == [f"{home}/local"]
+    assert good("where", "repo").lines == [f"{home}/local", f"{home}/repos/demo.git"]
     bad(16, "show", "repo", "nosuch")
     bad(16, "where", "repo", "nosuch")
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
 from dataclasses import asdict, dataclass
 
-from .errors import Busy, CmgitError
+from .errors import Busy, CmgitError, NotFound
 from .index.manifest import DIRECTORY as INDEX
 from .large import DIRECTORY as LARGE
 from .lfs.objects import Objects
@@ -81,8 +81,11 @@ class HomeUse:
 
 def use_of_repositories(workspace: Workspace, repo: str = "") -> Iterator[RepositoryUse]:
     """What each repository uses that a name or pattern fits, all without one; what one cannot be
-    asked is told in its ``problem``."""
-    for entry in workspace.registry.find(parse_name(repo.rstrip(":"))):
+    asked is told in its ``problem``. Raises NotFound when nothing fits."""
+    found = workspace.registry.find(parse_name(repo.rstrip(":")))
+    if not found:
+        raise NotFound(f"repository {repo!r} not found", "see 'cmgit find repo'")
+    for entry in found:
         try:
             yield _use(workspace, entry)
         except (CmgitError, OSError) as error:

@@ -180,6 +180,7 @@ def test_commands(bare: Workspace) -> None:
     values = {str(item.get("repo")): item for item in good("du", "--json").json}
     assert values["demo"]["large_files"] == values["None"]["large_files"] == len(BIG)
     assert good("du", "demo", "--json").json == [values["demo"]]
+    assert "nosuch" in bad(16, "du", "nosuch")
     assert access("du repo demo", bare)["list"] == [values["demo"]]
     kept, gone = run("gc"), run("gc", "--dry-run", "--grace=0m", "--json")
     assert (kept.code, kept.out, kept.err) == (0, "", "0 B freed\n")

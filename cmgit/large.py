@@ -11,6 +11,7 @@ import re
 import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
+from dataclasses import asdict, dataclass, replace
 from threading import Lock
 
 from .change import File
@@ -19,9 +20,16 @@ from .lfs.objects import Objects
 from .lfs.pointer import ATTRIBUTES, Pointer, mark
 from .repository import Repository
 from .store.checkout import pointers_of
-from .store.large import CONFIG, large_directory, large_url, pointers_among
+from .store.large import (
+    CONFIG,
+    large_directory,
+    large_url,
+    named_pointers,
+    pointers_among,
+    push_url,
+)
 from .store.objects import EXECUTABLE, FILE, TreeEntry
-from .store.transport import Received
+from .store.transport import Received, chosen
 
 DIRECTORY = "lfs"
 DEFAULT = "10MiB"
@@ -55,22 +63,55 @@ def marked(files: Mapping[str, File]) -> dict[str, File]:
 
 
 class Meter:
-    """Reports how many bytes have come, a few times a second; any thread may call it."""
+    """Reports how many bytes have come, or otherwise been moved, a few times a second; any thread
+    may call it."""
 
-    def __init__(self, report: Callable[[str], None], total: int) -> None:
+    def __init__(
+        self,
+        report: Callable[[str], None],
+        total: int,
+        line: Callable[[int, int], str] = Received,
+    ) -> None:
         self._report = report
+        self._line = line
         self._total = total
         self._size = 0
         self._told = time.monotonic()
         self._lock = Lock()
 
     def __call__(self, moved: int) -> None:
-        """So many more bytes have come."""
+        """Count so many more bytes."""
         with self._lock:
             self._size += moved
             if time.monotonic() - self._told > _TOLD_SECONDS:
                 self._told = time.monotonic()
-                self._report(Received(self._size, self._total))
+                self._report(self._line(self._size, self._total))
+
+
+@dataclass(frozen=True)
+class Push:
+    """How the large files of a repository went to a place: of ``large_files``, it lacked those in
+    ``lacking``; ``sent`` is how many of these it got, and those in ``missing`` are not here
+    either."""
+
+    repo: str
+    to: str
+    large_files: int
+    lacking: tuple[Pointer, ...]
+    missing: tuple[Pointer, ...]
+    sent: int = 0
+
+    @property
+    def bytes(self) -> int:
+        """Of what it lacked and is here."""
+        return sum(p.size for p in self.lacking) - sum(p.size for p in self.missing)
+
+    def to_dict(self) -> dict[str, object]:
+        """For JSON."""
+        return {**asdict(self), "bytes": self.bytes} | {
+            name: [pointer._asdict() for pointer in pointers]
+            for name, pointers in (("lacking", self.lacking), ("missing", self.missing))
+        }
 
 
 class LargeFiles:
@@ -121,6 +162,41 @@ class LargeFiles:
         """Bring the contents of all large files of a repository as it is now."""
         pointers = set(pointers_of(repository.git.objects, repository.tree()).values())
         self.provide(repository, sorted(pointers))
+
+    def push(
+        self, repository: Repository, everything: bool = False, to: str = "", dry_run: bool = False
+    ) -> Push:
+        """Send the contents of large files to where they belong (or ``to`` a place), if it lacks
+        them: those that the history of the branch names, or that of any ref when it is
+        ``everything``. What is not here either keeps no other from being sent.
+
+        Raises NotFound when nothing says where they belong, and what :meth:`.Remote.send` does.
+        """
+        from .lfs.remote import remote_at
+
+        url = to or push_url(repository.git, _lfsconfig(repository))
+        if not url:
+            raise NotFound(
+                f"nothing says where the large files of {repository.alias} belong",
+                "say it with --to=URL, or git config cmgit.lfsurl URL, in the repository",
+            )
+        remote = remote_at(url)
+        tips = None if everything else [*filter(None, [repository.git.head().commit])]
+        pointers = sorted(named_pointers(repository.git, chosen()[1], tips))
+        lacking = remote.lacking(pointers) if pointers else []
+        missing = self._local(repository, lacking)
+        push = Push(repository.alias, remote.where, len(pointers), tuple(lacking), tuple(missing))
+        here = [pointer for pointer in lacking if pointer not in set(missing)]
+        if dry_run or not here:
+            return push
+        self._report(f"sending {len(here)} large files ({push.bytes >> 20} MiB)")
+        return replace(push, sent=remote.send(here, self.objects, self._sending(push.bytes)))
+
+    def _sending(self, total: int) -> Meter:
+        def line(size: int, of: int) -> str:
+            return f"sent {size / (1 << 20):.1f} of {of / (1 << 20):.1f} MiB"
+
+        return Meter(self._report, total, line)
 
     def supply(self, repository: Repository, pointers: Iterable[Pointer]) -> None:
         """Put contents that the home has where Git LFS looks for those of a working repository."""

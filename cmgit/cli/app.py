@@ -158,6 +158,7 @@ def _add_commands() -> None:
     from . import (  # noqa: F401
         artifacts,
         history,
+        lfs,
         mirror,
         mirror_files,
         repositories,

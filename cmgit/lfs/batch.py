@@ -17,7 +17,7 @@ from typing import Any, TypeGuard
 import orjson
 from urllib3 import BaseHTTPResponse, HTTPHeaderDict
 
-from ..errors import RemoteError
+from ..errors import Damaged, RemoteError
 from ..store.address import Source, parse_source
 from ..store.git_program import find_git
 from ..store.login import Login
@@ -45,6 +45,11 @@ class Server:
         self._source: Source = parse_source(url)
         self._connection = Connection(self._source)
         self._login: Login | None = None  # what it took
+        self.where = self._source.url
+
+    def lacking(self, pointers: Sequence[Pointer]) -> list[Pointer]:
+        """See Remote. Of what it refuses to take, ``send`` says why."""
+        return [p for p, item in self._batch("upload", pointers) if not _is_there(item)]
 
     def fetch(self, pointers: Sequence[Pointer], objects: Objects, moved: Moved = nobody) -> None:
         """See Remote."""
@@ -90,6 +95,9 @@ class Server:
             raise RemoteError(f"{self._source.url}: says nothing of {pointer.oid}")
         actions = self._actions(pointer, item)
         if "upload" in actions:
+            problem = objects.verify(pointer)  # not every server looks at what it gets
+            if problem:
+                raise Damaged(problem)
             with objects.read(pointer) as file:
                 action = self._checked(actions["upload"])
                 self._upload(pointer, action, transfers.file(file))
@@ -249,6 +257,11 @@ def _basic(login: Login | None) -> dict[str, str]:
 def _streamed(response: BaseHTTPResponse, stack: ExitStack) -> Iterator[bytes]:
     with stack:
         yield from response.stream(CHUNK, decode_content=False)
+
+
+def _is_there(item: Item) -> bool:
+    """Whether a server that was asked to take a content says that it has it."""
+    return item is not None and not item.get("error") and not item.get("actions")
 
 
 def _is_dict(value: object) -> TypeGuard[dict[str, Any]]:

@@ -8,21 +8,31 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from typing import Any, Protocol
 from urllib.parse import unquote, urlsplit
 
-from ..errors import CmgitError, Damaged, RemoteError
+from ..errors import CmgitError, Damaged, NotFound, RemoteError
 from ..store.transport import offline
 from .objects import Objects, Opened, pieces
 from .pointer import Pointer
-from .transfers import Absent, Moved, Transfers, nobody
+from .transfers import JOBS, Absent, Moved, Transfers, nobody
 
 
 class Remote(Protocol):
     """What every place does, several contents at once, telling of bytes as they are moved. What
     goes wrong with one keeps no other from being moved; it is raised at the end, as
     :meth:`.Transfers.run` says, without any secret in the message."""
+
+    @property
+    def where(self) -> str:
+        """What to call it, without secrets."""
+        ...
+
+    def lacking(self, pointers: Sequence[Pointer]) -> list[Pointer]:
+        """Those of the contents that it does not have, or does not say that it has."""
+        ...
 
     def fetch(self, pointers: Sequence[Pointer], objects: Objects, moved: Moved = nobody) -> None:
         """Bring contents, each checked."""
@@ -67,14 +77,20 @@ class Directory:
     """A directory: a Git repository with its large files, or one of these alone."""
 
     def __init__(self, path: str) -> None:
-        self.path = path
+        self.where = path
         places = [os.path.join(path, ".git", "lfs"), os.path.join(path, "lfs"), path]
         git = os.path.exists(os.path.join(path, ".git")), os.path.isdir(f"{path}/refs"), True
         self._objects = Objects(next(p for p, there in zip(places, git, strict=True) if there))
 
+    def lacking(self, pointers: Sequence[Pointer]) -> list[Pointer]:
+        """See Remote. Raises NotFound when there is no directory: its name may be mistyped."""
+        if not os.path.isdir(self.where):
+            raise NotFound(f"{self.where} is no directory", "make it, or check the path")
+        return [pointer for pointer in pointers if pointer not in self._objects]
+
     def fetch(self, pointers: Sequence[Pointer], objects: Objects, moved: Moved = nobody) -> None:
         """See Remote."""
-        transfers = Transfers(self.path, moved)
+        transfers = Transfers(self.where, moved)
 
         def bring(pointer: Pointer, _: None) -> bool:
             if pointer not in self._objects:
@@ -86,7 +102,7 @@ class Directory:
 
     def send(self, pointers: Sequence[Pointer], objects: Objects, moved: Moved = nobody) -> int:
         """See Remote."""
-        transfers = Transfers(self.path, moved)
+        transfers = Transfers(self.where, moved)
 
         def put(pointer: Pointer, _: None) -> bool:
             if pointer in self._objects:
@@ -111,7 +127,7 @@ class Filesystem:
     """A place that fsspec knows, such as ``s3://bucket/prefix``."""
 
     def __init__(self, url: str, filesystem: Any, root: str) -> None:
-        self._url = _without_secrets(url)
+        self.where = _without_secrets(url)
         self._files = filesystem
         self._root = root.rstrip("/")
 
@@ -121,13 +137,13 @@ class Filesystem:
 
     def fetch(self, pointers: Sequence[Pointer], objects: Objects, moved: Moved = nobody) -> None:
         """See Remote."""
-        transfers = Transfers(self._url, moved)
+        transfers = Transfers(self.where, moved)
 
         def bring(pointer: Pointer, _: None) -> bool:
             with ExitStack() as stack:
 
                 def from_there(start: int) -> Opened:
-                    with _failing(self._url):
+                    with _failing(self.where):
                         file = stack.enter_context(self._files.open(self._path(pointer), "rb"))
                         file.seek(start)
                     return start, transfers.counted(self._read(file))
@@ -138,12 +154,12 @@ class Filesystem:
         transfers.run(bring, ((pointer, None) for pointer in pointers))
 
     def _read(self, file: Any) -> Iterator[bytes]:
-        with _failing(self._url):
+        with _failing(self.where):
             yield from pieces(file)
 
     def send(self, pointers: Sequence[Pointer], objects: Objects, moved: Moved = nobody) -> int:
         """See Remote."""
-        transfers = Transfers(self._url, moved)
+        transfers = Transfers(self.where, moved)
 
         def put(pointer: Pointer, _: None) -> bool:
             if self._has(pointer):
@@ -161,14 +177,20 @@ class Filesystem:
             raise Damaged(problem)
         path = self._path(pointer)
         part = f"{path}.{os.urandom(8).hex()}.part"  # others may be sending it, too
-        with _failing(self._url):
+        with _failing(self.where):
             self._files.makedirs(path.rpartition("/")[0], exist_ok=True)
             self._files.put_file(objects.path(pointer.oid), part)
             self._files.mv(part, path)
 
+    def lacking(self, pointers: Sequence[Pointer]) -> list[Pointer]:
+        """See Remote."""
+        with ThreadPoolExecutor(JOBS) as pool:
+            there = pool.map(self._has, pointers)
+            return [p for p, has in zip(pointers, there, strict=True) if not has]
+
     def _has(self, pointer: Pointer) -> bool:
         try:
-            with _failing(self._url):
+            with _failing(self.where):
                 return bool(self._files.size(self._path(pointer)) == pointer.size)
         except Absent:
             return False

@@ -146,5 +146,5 @@ def refuse_absent(absent: list[Pointer], where: str) -> None:
         more = f" (and {len(absent) - 1} more)" if len(absent) > 1 else ""
         raise NotFound(
             f"the large file {first.oid} ({first.size} bytes){more} is not at {where}",
-            "whoever committed it has to send it: 'git lfs push --all origin' there",
+            "whoever committed it has to send it: 'cmgit lfs push' or 'git lfs push' there",
         )

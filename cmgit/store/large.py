@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -37,9 +37,24 @@ def large_url(git: GitRepository, lfsconfig: bytes = b"") -> str:
     else ``lfs.url`` of the repository's ``.lfsconfig``, which may name a server only, else what
     follows from ``origin``. A relative path starts at the repository.
     """
-    own = _setting(git, "cmgit", "lfsurl") or _setting(git, "lfs", "url")
-    url = own or _setting(git, "remote", "lfsurl", "origin") or _url_in(lfsconfig)
-    url = url or _url_of_origin(git.remote_url())
+    return _url(git, lfsconfig, [("lfs", "url"), ("remote", "lfsurl", "origin")], git.remote_url())
+
+
+def push_url(git: GitRepository, lfsconfig: bytes = b"") -> str:
+    """Where the large files of a repository go to: as ``large_url``, but what Git LFS and Git have
+    for a push (``lfs.pushurl``, ``remote.origin.lfspushurl``, ``remote.origin.pushurl``) counts
+    before what they have for both ways."""
+    settings = [("lfs", "pushurl"), ("remote", "lfspushurl", "origin")]
+    settings += [("lfs", "url"), ("remote", "lfsurl", "origin")]
+    origin = _setting(git, "remote", "pushurl", "origin") or git.remote_url()
+    return _url(git, lfsconfig, settings, origin)
+
+
+def _url(
+    git: GitRepository, lfsconfig: bytes, settings: Sequence[tuple[str, ...]], origin: str
+) -> str:
+    named = (_setting(git, *setting) for setting in [("cmgit", "lfsurl"), *settings])
+    url = next(filter(None, named), "") or _url_in(lfsconfig) or _url_of_origin(origin)
     relative = url and not urlsplit(url).scheme and not os.path.isabs(url)
     return os.path.normpath(os.path.join(git.path, url)) if relative else url
 
@@ -89,12 +104,17 @@ def http_pool(url: str) -> PoolManager | AuthCallbackPoolManager:
 # -- which there are -------------------------------------------------------------------------
 
 
-def named_pointers(git: GitRepository, program: str = "") -> set[Pointer]:
-    """The large files that anything reachable from a ref (or HEAD) of a repository names.
+def named_pointers(
+    git: GitRepository, program: str = "", tips: Sequence[ObjectID] | None = None
+) -> set[Pointer]:
+    """The large files that anything reachable from some commits of a repository names; without
+    these, from any ref or HEAD.
 
     Raises Damaged when something of that is missing.
     """
-    ids = _small_blobs(git, program) if program else _reachable(git)
+    if tips is not None and not tips:
+        return set()
+    ids = _small_blobs(git, program, tips) if program else _reachable(git, tips)
     found = set()
     for oid in ids:
         kind, data = git.objects.read(oid)
@@ -122,12 +142,14 @@ def plain_packs(directory: str, known: Collection[str]) -> list[str] | None:
     return None
 
 
-def _small_blobs(git: GitRepository, program: str) -> Iterator[ObjectID]:
+def _small_blobs(
+    git: GitRepository, program: str, tips: Sequence[ObjectID] | None
+) -> Iterator[ObjectID]:
     """The blobs of the size of a pointer, as the git program lists them."""
     from . import git_program
 
-    head = git.head().commit
-    words = ["rev-list", "--objects", "--no-object-names", "--all", *filter(None, [head])]
+    begin = ["--all", *filter(None, [git.head().commit])] if tips is None else tips
+    words = ["rev-list", "--objects", "--no-object-names", *begin]
     shown = "--batch-check=%(objecttype) %(objectsize) %(objectname)"
     listed = git_program.run(program, words, git.git_directory)
     sized = git_program.run(program, ["cat-file", shown], git.git_directory, listed.out)
@@ -141,11 +163,11 @@ def _small_blobs(git: GitRepository, program: str) -> Iterator[ObjectID]:
             yield ObjectID(oid)
 
 
-def _reachable(git: GitRepository) -> Iterator[ObjectID]:
+def _reachable(git: GitRepository, tips: Sequence[ObjectID] | None) -> Iterator[ObjectID]:
     from .quarantine import links
 
     seen: set[ObjectID] = set()
-    todo = list(git.refs().values())
+    todo = list(git.refs().values() if tips is None else tips)
     while todo:
         oid = todo.pop()
         if oid not in seen:

@@ -82,6 +82,9 @@ def add(
     ] = False,
     signed: Signed = "",
     signers: SignersFile = "",
+    no_lfs: Annotated[
+        bool, typer.Option("--no-lfs", help="Without the contents of its large files.")
+    ] = False,
     json: Json = False,
 ) -> None:
     """Say what to mirror; 'mirror sync' brings it.
@@ -96,6 +99,7 @@ def add(
     signers = os.path.abspath(os.path.expanduser(signers)) if signers else ""
     wanted = [new_mirror(url, name, recursive, signed, signers) for url in urls or []]
     wanted += map(demanding(signed, signers), read_list(from_) if from_ else [])
+    wanted = [replace(item, lfs=item.lfs and not no_lfs) for item in wanted]
     with Mirrors(open_workspace().home).change() as mirrors:
         new = [item for item in wanted if mirrors.add(item)]
     _show(new, json)
@@ -238,7 +242,7 @@ def status(names: Names = None, json: Json = False) -> None:
         else:
             wrong = f"; {values['error']}" if values["error"] else ""
             age = f"in step {values['age']} ago" if values["synced"] else "never in step"
-            out.line(f"{item.name}: {age}, {values['refs']} refs{wrong}")
+            out.line(f"{item.name}: {age}, {values['refs']} refs{_without(item.lfs)}{wrong}")
 
 
 def _status(home: str, item: Mirror) -> dict[str, Any]:
@@ -248,6 +252,7 @@ def _status(home: str, item: Mirror) -> dict[str, Any]:
     return {
         "name": item.name, "url": item.url, "synced": state.synced, "tried": state.tried,
         "age": shown_age(age), "refs": refs, "error": state.error,
+        "lfs": item.lfs,
     }  # fmt: skip
 
 
@@ -296,8 +301,13 @@ def _show_verdict(verdict: Verdict, json: bool) -> bool:
         out.line(
             f"{verdict.name}: ok, {verdict.refs} refs, {verdict.objects} objects, "
             f"{'exported' if verdict.export else 'in step'} {shown_age(verdict.age)} ago"
+            f"{_without(verdict.lfs)}"
         )
     return bool(verdict.problems)
+
+
+def _without(lfs: bool) -> str:
+    return "" if lfs else ", without large files"
 
 
 def _show(mirrors: list[Mirror], json: bool) -> None:
@@ -305,4 +315,4 @@ def _show(mirrors: list[Mirror], json: bool) -> None:
         for item in mirrors:
             out.json({"name": item.name, **item.to_dict()})
     else:
-        out.lines(f"{item.name} = {item.url}" for item in mirrors)
+        out.lines(f"{item.name} = {item.url}{_without(item.lfs)}" for item in mirrors)

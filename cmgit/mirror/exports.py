@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
@@ -24,6 +24,7 @@ from ..store.git_program import find_git
 from ..store.locks import process_lock
 from ..store.objects import ObjectID
 from ..workspace import Workspace
+from .incoming import recorded_lfs
 from .large import named, write_large
 from .manifest import (
     BUNDLES,
@@ -44,6 +45,7 @@ from .manifest import (
 )
 from .parts import PartWriter
 from .signatures import sign
+from .sources import Mirrors
 from .steps import EXPORTING, JOBS, Meter, Step, Tell, in_parallel, silent
 from .sync import pack_bytes
 
@@ -87,7 +89,8 @@ def export(
     with _temporary(to, stamp.id) as directory:
         os.mkdir(os.path.join(directory, BUNDLES))
         large = LargeFiles(workspace.home, workspace.report)
-        work = partial(_export_one, earlier, directory, options, large, tell)
+        mirrors = {mirror.url: mirror.lfs for mirror in Mirrors(workspace.home).items}
+        work = partial(_export_one, earlier, directory, options, large, mirrors, tell)
         results = in_parallel(entries, work, options.jobs, tell)
         held = tuple(result for result in results if isinstance(result, Held))
         failed = tuple(result for result in results if isinstance(result, Failed))
@@ -140,6 +143,7 @@ def _export_one(
     directory: str,
     options: Options,
     large: LargeFiles,
+    mirrors: Mapping[str, bool],
     tell: Tell,
     entry: Entry,
 ) -> tuple[Held | Failed, Step]:
@@ -150,10 +154,11 @@ def _export_one(
             meter = Meter(tell, entry.alias, EXPORTING, total)
             config = git.local_config()
             check_whole(git, config)
-            pointers = _with_contents(git, entry, large, options.program)
+            lfs = mirrors.get(entry.url, recorded_lfs(git))
+            pointers = _with_contents(git, entry, large, options.program) if lfs else []
             is_mirror = bool(config.get_boolean((b"remote", b"origin"), b"mirror", False))
             held = _bundle(git, entry, is_mirror, before, directory, options, meter)
-            held = replace(held, large=dict(pointers))
+            held = replace(held, large=dict(pointers), lfs=lfs)
     except (CmgitError, OSError) as error:
         if isinstance(error, OSError) and error.errno in _DISK:
             raise

@@ -192,12 +192,12 @@ def _refresh(workspace: Workspace, mirrors: list[Mirror]) -> None:
 
 def _dependencies(workspace: Workspace, outcome: Outcome, parent: Mirror) -> list[Mirror]:
     """What the ``cmr.yaml`` of a mirrored repository depends on, added to the set; what is new in
-    it has to be signed as the one that names it."""
+    it has to be signed as the one that names it, and is without large files as that is."""
     found = []
     with Mirrors(workspace.home).change() as mirrors:
         for text in _named(workspace, outcome):
             try:
-                mirror = new_mirror(text, "", True, parent.signed, parent.signers)
+                mirror = new_mirror(text, "", True, parent.signed, parent.signers, parent.lfs)
                 there = [other for other in mirrors.items if other.url == mirror.url]
                 if not there:
                     mirrors.add(mirror)

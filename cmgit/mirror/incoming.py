@@ -298,6 +298,11 @@ def recorded_uid(git: GitRepository) -> str:
     return str(_record(git).get("uid", ""))
 
 
+def recorded_lfs(git: GitRepository) -> bool:
+    """Whether the last import of a repository carried its large files."""
+    return bool(_record(git).get("lfs", True))
+
+
 def _record(git: GitRepository) -> dict[str, Any]:
     try:
         with open(os.path.join(git.private_directory, RECORD), "rb") as file:
@@ -313,7 +318,13 @@ def write_record(git: GitRepository, held: Held, sources: Iterable[Source]) -> N
     stamps |= {s.stamp.id: s.stamp.created for s in sources if s.stamp}
     refs = {quoted(name): oid for name, oid in held.refs.items()}
     imports = [{"id": i, "created": c} for i, c in stamps.items()]
-    value = {"uid": held.uid, "imports": imports, "refs": refs, "head": quoted(held.head)}
+    value: dict[str, Any] = {
+        "uid": held.uid,
+        "imports": imports,
+        "refs": refs,
+        "head": quoted(held.head),
+    }
+    value |= {} if held.lfs else {"lfs": False}
     os.makedirs(git.private_directory, exist_ok=True)
     path = os.path.join(git.private_directory, RECORD)
     with open(f"{path}.tmp", "wb") as file:  # with the lock held: who was killed left this name

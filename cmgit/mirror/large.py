@@ -33,8 +33,10 @@ def bring(home: str, mirror: Mirror, path: str, report: Callable[[str], None]) -
     """Bring the large files of a mirror that are not here; returns how many bytes came.
 
     Its history is searched only when its refs are others than at the last time. Raises NotFound
-    for what its source does not have, at the end, and RemoteError.
+    for what its source does not have, at the end, and RemoteError. Of one without, none.
     """
+    if not mirror.lfs:
+        return 0
     if _none_named(home, mirror, path):
         return 0
     repository = Repository.open(path, mirror.name)

@@ -39,7 +39,8 @@ class Held:
 
     ``refs`` are all that it had, ``mirror`` whether they are those of its source; ``objects`` how many the bundle has; ``prerequisites`` the commits
     that must be there already. An increment in which nothing is new has no parts. ``large`` are the
-    large files that the refs name, by SHA-256, with their sizes.
+    large files that the refs name, by SHA-256, with their sizes; empty, too, when ``lfs`` is not so,
+    as that leaves them out on purpose.
     """
 
     alias: str
@@ -53,6 +54,7 @@ class Held:
     prerequisites: tuple[ObjectID, ...] = ()
     parts: tuple[Part, ...] = ()
     large: dict[str, int] = field(default_factory=dict)
+    lfs: bool = True
 
     @property
     def size(self) -> int:
@@ -122,6 +124,8 @@ def _plain(held: Held) -> dict[str, Any]:
     value = {**asdict(held), "refs": refs, "head": quoted(held.head)}
     if not held.large:
         del value["large"]
+    if held.lfs:
+        del value["lfs"]
     return value
 
 
@@ -223,6 +227,7 @@ def _held(item: dict[str, Any]) -> Held:
         bool(item["mirror"]), int(item["objects"]), tuple(_oid(oid) for oid in item["prerequisites"]),
         tuple(_part(part, BUNDLES) for part in item["parts"]),
         {_sha256(oid): int(size) for oid, size in item.get("large", {}).items()},
+        bool(item.get("lfs", True)),
     )  # fmt: skip
 
 

@@ -3,9 +3,9 @@
 It holds ``mirrors``, a list of mappings with ``url``, and where they are wanted ``name`` (what the
 repository is called here; else what follows from the URL), ``recursive`` (mirror the
 repositories that its ``cmr.yaml`` depends on, too), ``signed`` (what of it has to be signed:
-``tips``, which ``true`` means too, ``all``, or a commit, after which all have to be) and
-``signers`` (the file with those who may sign, from the home on; else ``allowed_signers``). An item
-may also be the URL alone. The file is replaced by rename, under a lock; comments stay.
+``tips``, which ``true`` means too, ``all``, or a commit, after which all have to be),
+``signers`` (the file with those who may sign, from the home on; else ``allowed_signers``) and
+``lfs`` (``false`` leaves the contents of its large files out). An item may also be the URL alone. The file is replaced by rename, under a lock; comments stay.
 """
 
 from __future__ import annotations
@@ -27,19 +27,20 @@ from .signed import TIPS, Policy, parse_what
 
 FILE = "mirrors.yaml"
 SIGNERS = "allowed_signers"  # of the home
-_KEYS = {"url", "name", "recursive", "signed", "signers"}
+_KEYS = {"url", "name", "recursive", "signed", "signers", "lfs"}
 
 
 @dataclass(frozen=True)
 class Mirror:
     """One repository to mirror: where it is (without secrets), what it is called here, what of it
-    has to be signed (if anything)."""
+    has to be signed (if anything), whether its large files come along."""
 
     url: str
     name: str
     recursive: bool = False
     signed: str = ""
     signers: str = ""
+    lfs: bool = True
     source: Source = field(repr=False, compare=False, kw_only=True)
 
     def to_dict(self) -> dict[str, Any]:
@@ -50,6 +51,7 @@ class Mirror:
             **({"recursive": True} if self.recursive else {}),
             **({"signed": self.signed} if self.signed else {}),
             **({"signers": self.signers} if self.signers else {}),
+            **({} if self.lfs else {"lfs": False}),
         }
 
     def policy(self, home: str, places: Iterable[str]) -> Policy | None:
@@ -62,7 +64,12 @@ class Mirror:
 
 
 def new_mirror(
-    text: str, name: str = "", recursive: bool = False, signed: str = "", signers: str = ""
+    text: str,
+    name: str = "",
+    recursive: bool = False,
+    signed: str = "",
+    signers: str = "",
+    lfs: bool = True,
 ) -> Mirror:
     """A mirror of a URL, a path or ``owner@name``; raises UsageError for anything else.
 
@@ -79,7 +86,7 @@ def new_mirror(
     name = name or source.alias
     check_alias(name)
     signed = parse_what(signed or TIPS) if signed or signers else ""
-    return Mirror(source.url, name, recursive, signed, signers, source=source)
+    return Mirror(source.url, name, recursive, signed, signers, lfs, source=source)
 
 
 class Mirrors:
@@ -118,14 +125,17 @@ class Mirrors:
         replace_file(self.path, data)
 
     def add(self, mirror: Mirror) -> bool:
-        """Add one; returns whether it is new, or has to be signed in a new way.
+        """Add one; returns whether it is new, has to be signed in a new way, or is without large
+        files now. What it has to be already, it stays.
 
         Raises AlreadyExists when its name is taken.
         """
         for number, other in enumerate(self.items):
             if other.url == mirror.url and mirror.name in (other.name, mirror.source.alias):
-                changed = replace(other, signed=mirror.signed, signers=mirror.signers)
-                if not mirror.signed or changed == other:
+                changed = replace(other, lfs=other.lfs and mirror.lfs)
+                if mirror.signed:
+                    changed = replace(changed, signed=mirror.signed, signers=mirror.signers)
+                if changed == other:
                     return False
                 self.items[number] = changed
                 return True
@@ -183,10 +193,13 @@ def _read_item(item: object, where: str) -> Mirror:
     unknown = set(item) - _KEYS
     if unknown:
         raise MetaError(f"{where} has an unknown key {min(unknown)!r}")
+    if not isinstance(item.get("lfs", True), bool):
+        raise MetaError(f"{where}: lfs is neither true nor false")
     try:
         return new_mirror(
             item["url"], str(item.get("name") or ""), bool(item.get("recursive")),
             _what(item.get("signed")), str(item.get("signers") or ""),
+            item.get("lfs", True),
         )  # fmt: skip
     except UsageError as error:
         raise MetaError(f"{where}: {error}", error.hint) from None

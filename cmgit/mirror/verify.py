@@ -21,7 +21,7 @@ from ..store.remote import Fetched, advertised, parse_source
 from ..store.transport import chosen
 from ..workspace import Workspace
 from . import large
-from .incoming import read_record, recorded_refs, recorded_uid
+from .incoming import read_record, recorded_lfs, recorded_refs, recorded_uid
 from .manifest import Stamp, age_of
 from .signed import SHOWN, TIPS, Policy, parse_what
 from .signed import problems as unsigned
@@ -36,7 +36,8 @@ _UNITS = {"m": 60, "h": 3600, "d": 86400, "w": 604800}
 class Verdict:
     """What was found out about one mirror; all is well when there are no problems.
 
-    ``export`` is the last one that it was imported from, if it was.
+    ``export`` is the last one that it was imported from, if it was. Without ``lfs`` it is without
+    the contents of large files, on purpose.
     """
 
     name: str
@@ -47,6 +48,7 @@ class Verdict:
     objects: int = 0
     problems: tuple[str, ...] = field(default=())
     export: str = ""
+    lfs: bool = True
 
     def to_dict(self) -> dict[str, object]:
         """For JSON."""
@@ -88,12 +90,14 @@ def verify_mirror(
         else:
             known = advertised(mirror.source) if remote else Fetched(state.refs, state.default)
             refs, objects, problems = _look(
-                home, entry, known, policy_of(home, mirror), "at the source"
+                home, entry, known, policy_of(home, mirror), "at the source", mirror.lfs
             )
     except (CmgitError, OSError) as error:
         problems.append(str(error))
     problems += _staleness(age, max_age)
-    return Verdict(mirror.name, mirror.url, state.synced, age, refs, objects, tuple(problems))
+    return Verdict(
+        mirror.name, mirror.url, state.synced, age, refs, objects, tuple(problems), lfs=mirror.lfs
+    )
 
 
 def verify_imported(
@@ -104,16 +108,17 @@ def verify_imported(
     What is ``signed`` by whom is looked at where one of them is given. Raises nothing.
     """
     problems: list[str] = []
-    refs, objects, last = 0, 0, Stamp("", "")
+    refs, objects, last, lfs = 0, 0, Stamp("", ""), True
     try:
         with closing(GitRepository.open(entry.path)) as git:
             last = max(read_record(git), key=lambda stamp: stamp.created, default=last)
             known = Fetched(*recorded_refs(git))
+            lfs = recorded_lfs(git)
         source = parse_source(entry.url or entry.path)
         what = parse_what(signed or TIPS) if signed or signers else ""
         mirror = Mirror(entry.url, entry.alias, False, what, signers, source=source)
         policy = policy_of(home, mirror)
-        refs, objects, problems = _look(home, entry, known, policy, "in the manifest")
+        refs, objects, problems = _look(home, entry, known, policy, "in the manifest", lfs)
     except (CmgitError, OSError) as error:
         problems.append(str(error))
     now = datetime.now(timezone.utc)
@@ -121,7 +126,7 @@ def verify_imported(
     problems += _staleness(age, max_age)
     made = now.timestamp() - age if age is not None else 0.0
     return Verdict(
-        entry.alias, entry.url, made, age, refs, objects, tuple(problems), export=last.id
+        entry.alias, entry.url, made, age, refs, objects, tuple(problems), export=last.id, lfs=lfs
     )
 
 
@@ -167,7 +172,7 @@ def _staleness(age: float | None, max_age: float | None) -> Iterator[str]:
 
 
 def _look(
-    home: str, entry: Entry, known: Fetched, policy: Policy | None, where: str
+    home: str, entry: Entry, known: Fetched, policy: Policy | None, where: str, lfs: bool
 ) -> tuple[int, int, list[str]]:
     git = GitRepository.open(entry.path)
     with closing(git):
@@ -180,7 +185,7 @@ def _look(
         objects, damage = check_objects(git)
         if policy and not damage:
             problems += islice(unsigned(git, refs, policy), SHOWN)
-        lost = [] if damage else list(large.problems(home, git))
+        lost = [] if damage or not lfs else list(large.problems(home, git))
         rest = [f"and {len(lost) - SHOWN} more large files"] if len(lost) > SHOWN else []
         return len(refs), objects, problems + damage + lost[:SHOWN] + rest
 

@@ -83,3 +83,22 @@ def test_words_that_make_no_sense(workspace: Workspace) -> None:
     assert "no mirror 'x'" in bad(16, "mirror", "ls", "x")
     assert "no mirror 'x'" in bad(16, "mirror", "rm", "x")
     assert "add" in good("mirror").out
+
+
+def test_without_large_files(workspace: Workspace, make_repo: MakeRepo) -> None:
+    """The option stands in the file, and wherever the mirror is shown."""
+    one = make_repo("one", "a")
+    good("mirror", "add", str(one))
+    assert good("mirror", "add", str(one), "--no-lfs").lines == [
+        f"one = {one}, without large files"
+    ]
+    assert good("mirror", "add", str(one), "--no-lfs").lines == []
+    assert good("mirror", "ls", "--json").json[0]["lfs"] is False
+    run("mirror", "sync")
+    assert good("mirror", "status").out.endswith(" refs, without large files\n")
+    assert good("mirror", "verify").out.endswith(" ago, without large files\n")
+    assert good("mirror", "verify", "--json").json[0]["lfs"] is False
+    path = Path(workspace.home) / "mirrors.yaml"
+    assert "lfs: false" in path.read_text()
+    path.write_text(path.read_text().replace("lfs: false", "lfs: maybe"))
+    assert "lfs is neither true nor false" in bad(4, "mirror", "ls")

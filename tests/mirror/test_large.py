@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import time
+from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 
@@ -16,8 +17,10 @@ from cmgit import history
 from cmgit.errors import CmgitError, Damaged
 from cmgit.lfs.objects import Objects
 from cmgit.lfs.pointer import Pointer
-from cmgit.mirror.sources import Mirrors
-from cmgit.mirror.verify import verify_mirror
+from cmgit.mirror.exports import export
+from cmgit.mirror.imports import import_all
+from cmgit.mirror.sources import Mirrors, new_mirror
+from cmgit.mirror.verify import verify_imported, verify_mirror
 from cmgit.workspace import Workspace
 from tests.conftest import run_git
 from tests.mirror.world import World, change_manifest
@@ -238,3 +241,50 @@ def test_what_is_not_here_is_not_exported(world: World) -> None:
     (failed,) = world.export().manifest.failed
     assert failed.alias == "one"
     assert old.oid in failed.problem
+
+
+# -- without them ------------------------------------------------------------------------------
+
+
+def test_a_mirror_without_them(workspace: Workspace, origins: Origins) -> None:
+    """Sync brings none, though its source has lost some; verify says that it is without."""
+    shutil.rmtree(origins.top / "one" / ".git" / "lfs")
+    with Mirrors(workspace.home).change() as mirrors:
+        mirrors.add(new_mirror(str(origins.top / "one"), lfs=False))
+    assert states(synced(workspace)) == {"one": "new"}
+    assert states(synced(workspace)) == {"one": "same"}
+    assert not list(workspace.large.objects)
+    verdict = verify_mirror(workspace.home, Mirrors(workspace.home).items[0])
+    assert (verdict.problems, verdict.lfs) == ((), False)
+
+
+def test_an_export_without_them(workspace: Workspace, origins: Origins, tmp_path: Path) -> None:
+    """It does not fail, nor does the import of it, nor what is exported and imported from there."""
+    with Mirrors(workspace.home).change() as mirrors:
+        mirrors.add(new_mirror(str(origins.top / "one"), lfs=False))
+    synced(workspace)
+    shutil.rmtree(origins.top / "one")
+    home = workspace
+    for number in "12":
+        made = export(home, str(tmp_path / f"disk{number}"))
+        (held,) = made.manifest.repositories
+        assert (held.lfs, held.large, made.manifest.large) == (False, {}, ())
+        assert made.manifest.failed == ()
+        home = Workspace(str(tmp_path / f"home{number}"))
+        import_all(home, [str(tmp_path / f"disk{number}")])
+        (entry,) = [entry for entry in home.registry.entries if entry.alias == "one"]
+        verdict = verify_imported(home.home, entry)
+        assert (verdict.problems, verdict.lfs) == ((), False)
+
+
+def test_later_with_them(workspace: Workspace, origins: Origins) -> None:
+    """Once the row does not leave them out any more, sync brings them, though no ref moved."""
+    with Mirrors(workspace.home).change() as mirrors:
+        mirrors.add(new_mirror(str(origins.top / "one"), lfs=False))
+    synced(workspace)
+    with Mirrors(workspace.home).change() as mirrors:
+        mirrors.items = [replace(mirrors.items[0], lfs=True)]
+    assert "is missing" in problems(workspace)
+    assert states(synced(workspace)) == {"one": "changed"}
+    assert len(list(workspace.large.objects)) == 2
+    assert problems(workspace) == ""

@@ -13,6 +13,8 @@ import pytest
 from cmgit import repositories
 from cmgit.lfs.objects import Objects
 from cmgit.lfs.pointer import Pointer
+from cmgit.store.git import GitRepository
+from cmgit.store.large import push_url
 from cmgit.workspace import Workspace
 from tests.cli import bad, good, run
 from tests.conftest import Git, MakeRepo, write_files
@@ -163,3 +165,39 @@ def test_what_is_damaged_here_is_not_sent(
     good("lfs", "push", "demo", f"--to={server.url}")
     (done,) = good("lfs", "push", "demo", f"--to={server.url}", "--json").json
     assert done["lacking"] == []
+
+
+def test_settings_for_a_push(tmp_path: Path, git: Git) -> None:
+    """Those of Git LFS for a push count before those for both ways; ours before all."""
+    git(tmp_path, "init", "-q", "r")
+    path = tmp_path / "r"
+    settings = {
+        "remote.origin.url": "https://example.org/a",
+        "remote.origin.pushurl": "https://example.org/b",
+        "remote.origin.lfsurl": "https://example.org/c",
+        "lfs.url": "https://example.org/d",
+        "remote.origin.lfspushurl": "https://example.org/e",
+        "lfs.pushurl": "https://example.org/f",
+        "cmgit.lfsurl": "https://example.org/g",
+    }
+    found = []
+    for name, value in settings.items():
+        git(path, "config", name, value)
+        found.append(push_url(GitRepository.open(str(path))).removeprefix("https://example.org/"))
+    assert found == ["a.git/info/lfs", "b.git/info/lfs", "c", "d", "e", "f", "g"]
+
+
+def test_what_only_git_lfs_has_is_sent_too(
+    demo: Path, workspace: Workspace, server: Misbehaving
+) -> None:
+    """A content need not be in the home: its commit may be git-lfs's."""
+    shutil.rmtree(workspace.large.objects.directory)
+    (result,) = good("lfs", "push", "demo", f"--to={server.url}", "--json").json
+    assert (result["sent"], result["missing"]) == (2, [])
+
+
+def test_no_large_files(make_repo: MakeRepo, workspace: Workspace, server: Misbehaving) -> None:
+    """Then nobody is asked."""
+    repositories.init(workspace, path=str(make_repo("plain", "a")))
+    assert good("lfs", "push", "plain", f"--to={server.url}", "--json").json[0]["sent"] == 0
+    assert server.seen == []

@@ -140,13 +140,7 @@ def remove(workspace: Workspace, name: str, everything: bool = False) -> list[En
     A pulled repository that is only unregistered keeps its objects; pulling it again is quick.
     Raises NotFound when nothing fits, UsageError for ``local``.
     """
-    found = workspace.registry.find(parse_name(name))
-    if not found:
-        raise NotFound(f"repository {name!r} not found", "see 'cmgit find repo'")
-    if any(entry.uid == LOCAL.uid for entry in found):
-        raise UsageError("local is always there; it cannot be removed", "remove what is in it")
-    if everything and any(os.path.islink(entry.path) for entry in found):
-        raise UsageError(f"{name} is a link; its files are not deleted", "leave out --all")
+    found = _removable(workspace, name, everything)
     with workspace.registry.change() as registry:
         for entry in found:
             registry.remove(entry)
@@ -157,11 +151,25 @@ def remove(workspace: Workspace, name: str, everything: bool = False) -> list[En
     return found
 
 
+def _removable(workspace: Workspace, name: str, everything: bool) -> list[Entry]:
+    found = workspace.registry.find(parse_name(name))
+    if not found:
+        raise NotFound(f"repository {name!r} not found", "see 'cmgit find repo'")
+    if any(entry.uid == LOCAL.uid for entry in found):
+        raise UsageError("local is always there; it cannot be removed", "remove what is in it")
+    if everything and any(os.path.islink(entry.path) for entry in found):
+        raise UsageError(f"{name} is a link; its files are not deleted", "leave out --all")
+    return found
+
+
 def uncommitted(workspace: Workspace, name: str) -> int:
     """How many files of the repositories that a name or pattern fits are in no commit as they are:
-    edited, new, or ignored by Git. Deleting the repositories loses them."""
+    edited, new, or ignored by Git. Deleting the repositories loses them.
+
+    Raises what ``remove`` raises when they cannot be deleted.
+    """
     count = 0
-    for entry in workspace.registry.find(parse_name(name)):
+    for entry in _removable(workspace, name, everything=True):
         if entry.kind != WORKING or not os.path.isdir(entry.path):
             continue
         try:

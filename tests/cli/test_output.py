@@ -67,7 +67,7 @@ def test_no_prompt_with_force(script: str) -> None:
     assert (code, shown) == (0, f"script local:hello,{script}\r\n")
 
 
-def test_no_prompt_without_a_terminal(script: str) -> None:
+def test_no_prompt_without_a_terminal(script: str, tmp_path: Path) -> None:
     """Without a terminal and ``-f`` there is no question: an error, and nothing removed."""
     done = spawn("rm", "script", "hello", stdin=None, input=b"y\n")
     assert (done.returncode, done.stdout) == (1, b"")
@@ -75,7 +75,9 @@ def test_no_prompt_without_a_terminal(script: str) -> None:
         "cmgit: nothing was removed",
         "  hint: say -f to remove without being asked",
     ]
-    assert "-f" in bad(1, "rm", "repo", "local", "--all")
+    good("init", "repo", "mine", f"--path={tmp_path / 'mine'}")
+    assert "-f" in bad(1, "rm", "repo", "mine", "--all")
+    assert (tmp_path / "mine" / "cmr.yaml").exists()
     assert good("find", "script", "--count").out == "1\n"
 
 

@@ -227,6 +227,14 @@ def test_rm_says_what_is_lost(make_repo: MakeRepo, workspace: Workspace, git: Gi
     assert not path.exists()
 
 
+def test_rm_of_what_cannot_be_deleted(workspace: Workspace) -> None:
+    """Nobody is asked about it; it is the same error with and without -f."""
+    for words in (["--all"], ["--all", "-f"], []):
+        assert "repository 'nosuch' not found" in bad(16, "rm", "repo", "nosuch", *words)
+        assert "it cannot be removed" in bad(1, "rm", "repo", "local", *words)
+    assert access("rm repo nosuch --all")["return"] == 16
+
+
 def test_rm_of_a_broken_repository(make_repo: MakeRepo, workspace: Workspace) -> None:
     """It goes, with a warning that what is lost could not be counted."""
     path = make_repo("demo", "a")

@@ -23,6 +23,7 @@ from .store.checkout import pointers_of
 from .store.git import PRIVATE_DIRECTORY, GitRepository
 from .store.locks import process_lock
 from .store.operations import populate
+from .store.trees import lookup
 from .store.worktree import WorkTree
 from .workspace import Workspace, init_working
 
@@ -39,6 +40,7 @@ def init(
     if os.path.exists(path) and not os.path.isdir(path):
         raise UsageError(f"{path} is not a directory")
     _refuse_bare(path)
+    _refuse_inside(workspace, path)
     given = parse_name(name) if name else Name()
     has_description = is_described(path)
     if has_description:
@@ -62,6 +64,21 @@ def _refuse_bare(path: str) -> None:
             f"{path} is a bare Git repository: it has no files to work on",
             f"'cmgit pull repo --url={path}' takes it in",
         )
+
+
+def _refuse_inside(workspace: Workspace, path: str) -> None:
+    """A Git repository made among the files of another hides them from that."""
+    outer = detect(workspace, path)
+    if outer is None or os.path.lexists(os.path.join(path, ".git")) or is_described(path):
+        return
+    inside = os.path.relpath(os.path.realpath(path), os.path.realpath(outer.path))
+    repository = Repository.open(outer.path, outer.alias)
+    with closing(repository.git):
+        if inside != "." and lookup(repository.git.objects, repository.tree(), inside):
+            raise UsageError(
+                f"{path} has files of the repository {outer.alias}, which would not see them then",
+                "choose a new directory",
+            )
 
 
 def _existing(path: str) -> Repository:

@@ -51,6 +51,20 @@ def test_init_a_new_directory(workspace, git, tmp_path):
     )
 
 
+def test_init_among_the_files_of_another(workspace, make_repo, tmp_path):
+    """It would hide them from it; a new directory in there, and a submodule, are none of them."""
+    path = make_repo("demo", "a")
+    init(workspace, "demo", str(path))
+    (tmp_path / "link").symlink_to(path)
+    for inside in (path / "script", path / "script" / "a", tmp_path / "link" / "script"):
+        with pytest.raises(UsageError, match="files of the repository demo"):
+            init(workspace, "inner", str(inside))
+    assert aliases(workspace) == ["a"]
+    assert not (path / "script" / ".git").exists()
+    init(workspace, "inner", str(path / "script" / "new"))
+    assert aliases(workspace) == ["a"]
+
+
 def test_init_a_directory_with_files(workspace, git, make_repo):
     """Files that are there stay as they are, uncommitted; artifacts among them are found."""
     path = make_repo("demo", "a", files={"notes": "mine"}, commit=False)

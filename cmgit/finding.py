@@ -236,8 +236,10 @@ class Finder:
                 for hit in index.find(Query(query.automation))
             }
         if len({uid for _, uid in found}) > 1:
-            names = ", ".join(sorted(alias for alias, _ in found))
-            raise ManyAutomations(f"{word!r} names several automations: {names}")
+            names = "; ".join(sorted(str(Name(*name)) for name in found))
+            raise ManyAutomations(
+                f"{word!r} names several automations: {names}", "name one of them, as printed here"
+            )
         return Name(*found.pop())
 
 

@@ -201,7 +201,9 @@ class Finder:
 
         if self._index is None:
             return ""
-        return suggest(self._index, Query.parse(automation, artifact, tags)) or "see 'cmgit find'"
+        query = Query.parse(automation, artifact, tags)
+        known = automation if automation and not query.automation.is_pattern else "automation"
+        return suggest(self._index, query) or f"see 'cmgit find {known}'"
 
     def warnings(self, repo: Name = ANY) -> list[str]:
         """What could not be read, one line each, as of the last ``find``."""

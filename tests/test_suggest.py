@@ -100,7 +100,8 @@ def test_errors_ask(workspace: Workspace, put: Put) -> None:
     assert "did you mean 'detect-os'?" in bad(16, "load", "script", "local:detect-so")
     assert "did you mean the tag 'detect'?" in bad(16, "load", "script", "--tags=detcet")
     assert "did you mean 'detect-os'?" in bad(16, "rm", "script", "os-detect", "-f")
-    assert "see 'cmgit find'" in bad(16, "load", "script", "quite-different")
+    assert "see 'cmgit find script'" in bad(16, "load", "script", "quite-different")
+    assert "see 'cmgit find automation'" in bad(16, "load", "scr*", "quite-different")
     assert good("find", "script", "detect-so").out == ""
 
 

@@ -24,9 +24,8 @@ def parse_date(text: str) -> int:
     Raises UsageError for others.
     """
     try:
-        if re.fullmatch(r"\d{4}-\d\d-\d\d", text):
-            text += " 23:59:59"
-        return int(parse_iso(text).timestamp())
+        is_day = re.fullmatch(r"\d{4}-\d\d-\d\d", text)
+        return int(parse_iso(f"{text} 23:59:59" if is_day else text).timestamp())
     except ValueError:
         pass
     try:

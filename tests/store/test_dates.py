@@ -37,3 +37,9 @@ def test_what_is_none(text: str) -> None:
     """Anything else is an error."""
     with pytest.raises(UsageError, match="neither a revision nor a date"):
         parse_date(text)
+
+
+def test_a_day_that_is_none_is_told_as_it_was_given() -> None:
+    """Not with the time of its end."""
+    with pytest.raises(UsageError, match=r"^'2001-13-45' is neither"):
+        parse_date("2001-13-45")

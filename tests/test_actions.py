@@ -49,6 +49,12 @@ def test_plain_dicts(demo: Path, workspace: Workspace) -> None:
     assert answer["artifact"]["uid"] == answer["meta"]["uid"] == uid_of(1)
 
 
+def test_one_name_where_two_are_needed(demo: Path) -> None:
+    """The hint is of the command that was given."""
+    for words in ("cp script", "checkout repo"):
+        assert access(f"{words} a")["hint"] == f"cmgit {words} NAME TARGET"
+
+
 def test_words_that_are_no_text(demo: Path) -> None:
     """A number among the words is a word."""
     assert access(["find", "script", 5])["list"] == []  # type: ignore[list-item]

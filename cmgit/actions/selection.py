@@ -79,7 +79,8 @@ def targets(given: Input) -> str:
     """The second name of a move or copy."""
     others = given.get("artifacts") or []
     if len(others) != 1:
-        raise UsageError("two names are needed: what, and where to", "cmgit mv script OLD NEW")
+        words = f"{given.get('action')} {given.get('automation')}"
+        raise UsageError("two names are needed: what, and where to", f"cmgit {words} NAME TARGET")
     return str(others[0])
 
 

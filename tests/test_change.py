@@ -107,6 +107,26 @@ def test_no_replay_over_the_same_path(repository, git):
     clean(git, repository)
 
 
+@pytest.mark.parametrize("rename", [False, True])
+def test_no_write_over_an_edit(make_repo, git, rename):
+    """Who edits a file after the change read it finds the edit there: the change is refused."""
+    path = make_repo("demo", "a")
+    repository = Repository.open(str(path))
+    with repository.locked(), pytest.raises(RefMoved, match=r"script/a/run\.sh"):  # noqa: PT012, SIM117
+        with repository.change("mine") as change:
+            repository.read_file("script/a/run.sh")
+            if rename:
+                change.move("script/a", "script/z")
+            change.write(f"script/{'z' if rename else 'a'}/run.sh", b"mine")
+            (path / "script/a/run.sh").write_text("theirs")
+    assert (path / "script/a/run.sh").read_text() == "theirs"
+    assert git(path, "log", "--format=%s").split() == ["first"]
+    with repository.locked(), repository.change("mine") as change:
+        change.write("script/a/run.sh", repository.read_file("script/a/run.sh") + b" and mine")
+    assert (path / "script/a/run.sh").read_text() == "theirs and mine"
+    clean(git, repository)
+
+
 def test_no_removal_of_what_somebody_changed(repository, git):
     """A directory in which somebody changes something meanwhile is not removed."""
     with repository.locked(), pytest.raises(RefMoved), repository.change("rm") as change:  # noqa: PT012

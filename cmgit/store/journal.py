@@ -12,6 +12,11 @@ It is made so:
 A process that is killed before 4 leaves a journal that the next one drops; after 4, one that the
 next one carries out again. Other edits and what a person staged stay as they are.
 
+A person's editor takes no lock. A file that was edited after it was read for the change is seen
+just before 4, where the change is refused, and again just before it is replaced, where it stays, an
+edit of what is committed. What is left are the microseconds between that look and the ``rename``,
+and edits between a kill and the next process, which carries the journal out over them.
+
 The journal (``cmgit/journal`` in the Git directory) is JSON: ``ref``, ``new`` (the commit), and
 ``operations``.
 """
@@ -27,7 +32,14 @@ from .git import Head
 from .gitindex import encode_index
 from .locks import GitLock
 from .objects import ObjectID
-from .operations import Operation, carry_out, refuse_links, room_for, try_filters
+from .operations import (
+    Operation,
+    carry_out,
+    refuse_edited,
+    refuse_links,
+    room_for,
+    try_filters,
+)
 from .room import check_room
 from .worktree import WorkTree
 
@@ -47,7 +59,7 @@ def change(worktree: WorkTree, update: RefUpdate, operations: list[Operation]) -
 
     Returns False, with nothing changed, when the head is not the branch at ``old`` any more.
     Raises GitError for a path that a link leads elsewhere or whose filter fails, Busy when Git is
-    at work.
+    at work, RefMoved when somebody edited a file since it was read for the change.
     """
     git = worktree.git
     refuse_links(worktree, operations)
@@ -62,6 +74,7 @@ def change(worktree: WorkTree, update: RefUpdate, operations: list[Operation]) -
             entries, version = worktree.index.read()
             if git.head() != Head(update.ref, update.old):
                 return False
+            refuse_edited(worktree, operations)
             if update.new is not None and not git.move_ref(
                 update.ref, update.old, update.new, update.message
             ):

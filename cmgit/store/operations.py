@@ -17,7 +17,7 @@ from collections.abc import Iterable
 
 from dulwich.index import IndexEntry
 
-from ..errors import GitError
+from ..errors import GitError, RefMoved
 from ..lfs.pointer import parse_pointer
 from .checkout import check_tree_path, contained_link, verify_object, write_blob, write_large
 from .gitindex import ASSUME_VALID, Index, encode_index, entry_of, nanoseconds, same_stat
@@ -62,6 +62,15 @@ def try_filters(worktree: WorkTree, operations: Iterable[Operation]) -> None:
                     worktree.checked_out(path, read_blob(worktree.git.objects, oid))
 
 
+def refuse_edited(worktree: WorkTree, operations: Iterable[Operation]) -> None:
+    """Raise RefMoved for a file that somebody edited after the change had read it."""
+    for kind, path, *_ in operations:
+        below = worktree.read_below(str(path)) if kind == "move" else []
+        own = [str(path)] if kind == "write" else []
+        for edited in filter(worktree.is_edited, own + below):
+            raise RefMoved(f"somebody else changed {edited} at the same time", "try it again")
+
+
 def room_for(worktree: WorkTree, operations: Iterable[Operation]) -> int:
     """The bytes on the disk that the operations may take."""
     written = [str(operation[2]) for operation in operations if operation[0] == "write"]
@@ -97,6 +106,7 @@ def carry_out(worktree: WorkTree, operations: Iterable[Operation], entries: Inde
                 _remove(worktree, path)
                 for name in [p for p in below if p == path or p.startswith(path + "/")]:
                     entries.pop(name, None)
+    worktree.forget_reads()
     _smudge_racy(worktree, entries, fresh)
 
 
@@ -137,14 +147,18 @@ def _write(worktree: WorkTree, path: str, oid: ObjectID, mode: int) -> IndexEntr
         else:
             write_blob(temporary, data, mode, mode != LINK or contained_link(path, data))
         written = os.lstat(temporary)
-        os.replace(temporary, target)
+        if worktree.is_edited(path):  # it stays, as an edit of what is committed
+            os.unlink(temporary)
+        else:
+            os.replace(temporary, target)
     except BaseException:
         if os.path.lexists(temporary):
             os.unlink(temporary)
         raise
     if name == _ATTRIBUTES:
         worktree.forget_attributes()
-    return _entry_of_written(os.lstat(target), written, oid, mode)
+    found = os.lstat(target) if os.path.lexists(target) else written
+    return _entry_of_written(found, written, oid, mode)
 
 
 def _entry_of_written(

@@ -41,6 +41,7 @@ class WorkTree:
         self.large = Objects(large_directory(git))
         self._conversions: Converter | None = None
         self._read: dict[str, tuple[os.stat_result, ObjectID]] = {}
+        self._seen: dict[str, tuple[int, ...]] = {}
 
     def absolute(self, path: str) -> str:
         """Where a path is on the disk."""
@@ -94,13 +95,32 @@ class WorkTree:
     def read(self, path: str) -> bytes:
         """The content of a file, or the target of a link; raises FileNotFoundError for others."""
         target = self.absolute(path)
-        mode = os.lstat(target).st_mode
-        if stat.S_ISLNK(mode):
+        found = os.lstat(target)
+        self._seen[path] = _look(found)
+        if stat.S_ISLNK(found.st_mode):
             return os.fsencode(os.readlink(target))
-        if not stat.S_ISREG(mode):
+        if not stat.S_ISREG(found.st_mode):
             raise FileNotFoundError(errno.ENOENT, "not a file", target)
         with open(target, "rb") as file:
             return file.read()
+
+    def is_edited(self, path: str) -> bool:
+        """Whether a file is not as it was when ``read`` read it; False when that never did."""
+        seen = self._seen.get(path)
+        if seen is None:
+            return False
+        try:
+            return _look(os.lstat(self.absolute(path))) != seen
+        except OSError:
+            return True
+
+    def read_below(self, directory: str) -> list[str]:
+        """What ``read`` has read below a directory."""
+        return [path for path in self._seen if path.startswith(directory + "/")]
+
+    def forget_reads(self) -> None:
+        """Begin anew: what was read is changed, or is not of interest any more."""
+        self._seen.clear()
 
     def checked_out(self, path: str, data: bytes) -> bytes:
         """The content that a file has for the data of its blob (line ends, filters)."""
@@ -186,3 +206,8 @@ class WorkTree:
             else:
                 found[path] = known
         return {p: e for p, e in found.items() if not os.path.lexists(self.absolute(p))}
+
+
+def _look(found: os.stat_result) -> tuple[int, ...]:
+    """What is different after an edit, whether in place or by a file that takes the place."""
+    return found.st_mode, found.st_ino, found.st_size, found.st_mtime_ns

@@ -9,7 +9,7 @@ import pytest
 
 from cmgit.repository import Repository
 from cmgit.store import operations, status
-from cmgit.store.gitindex import GitIndex, same_stat
+from cmgit.store.gitindex import GitIndex, encode_index, same_stat
 from cmgit.store.objects import EXECUTABLE, FILE, LINK
 from cmgit.store.worktree import WorkTree
 
@@ -43,6 +43,25 @@ def test_remove_and_move_leave_no_empty_directories(path, git):
         "R100\tscript/b/run.sh\tother/c/run.sh",
     ]
     clean(git, path)
+
+
+@pytest.mark.parametrize("theirs", ["theirs", None])
+def test_an_edit_after_the_commit_stays(path, git, theirs):
+    """A file that is edited or removed between the commit and its turn is left alone: it is an
+    edit of what is committed."""
+    repository = Repository.open(str(path))
+    worktree, file = repository.worktree, path / "script/a/run.sh"
+    worktree.read("script/a/run.sh")
+    entry = worktree.put_file("script/a/run.sh", b"mine")
+    repository.git.objects.flush()
+    file.unlink() if theirs is None else file.write_text(theirs)
+    entries, version = worktree.index.read()
+    operations.carry_out(worktree, [["write", "script/a/run.sh", *entry[::-1]]], entries)
+    (path / ".git/index").write_bytes(encode_index(entries, version))
+    assert (file.read_text() if file.exists() else None) == theirs
+    assert git(path, "show", ":script/a/run.sh") == "mine"
+    assert git(path, "diff", "--name-only") == "script/a/run.sh\n"
+    assert not list(file.parent.glob(".cmgit-*"))
 
 
 # -- edits in between ---------------------------------------------------------------------------

@@ -74,6 +74,8 @@ class Commands(TyperGroup):
 
     def _hint(self, args: list[str]) -> str:
         """The command that words may have meant which are none."""
+        if args[0] == "help":
+            return f"see '{' '.join(['cmgit', *args[1:], '--help'])}'"
         words = [*self.commands, *ALIASES]
         if len(args) > 1 and any(f"{word} ".startswith(f"{args[1]} ") for word in words):
             return f"the action comes first: cmgit {args[1]} {args[0]}"

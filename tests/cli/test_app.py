@@ -50,6 +50,8 @@ def test_repo_by_any_of_its_names(word: str) -> None:
         ("repo pull demo", "the action comes first: cmgit pull repo"),
         ("fnid script", "did you mean 'find'?"),
         ("nonsense script", "see 'cmgit --help'"),
+        ("help", "see 'cmgit --help'"),
+        ("help pull repo", "see 'cmgit pull repo --help'"),
     ],
 )
 def test_hint_for_an_unknown_action(words: str, hint: str) -> None:

@@ -15,6 +15,7 @@ from ..errors import NotFound, UsageError
 from ..grammar import Input, set_flag
 from ..index.facets import KINDS
 from ..names import ANY, parse_object
+from ..registry import LOCAL
 from ..workspace import Workspace
 from . import here
 from .app import app, finish
@@ -407,6 +408,8 @@ def save(
 ) -> None:
     """Commit everything that is pending in a working repository."""
     paths = artifacts.save(open_workspace(), repo, message)
+    if not (paths or json):
+        out.note(f"nothing to save in {repo or LOCAL.alias}")
     show({"paths": paths}, paths, json)
 
 

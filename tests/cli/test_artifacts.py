@@ -241,7 +241,9 @@ def test_save(demo: Path, git: Git) -> None:
     assert git(demo, "log", "-1", "--format=%s") == "my words\n"
     assert git(demo, "status", "--porcelain") == ""
     head = git(demo, "rev-parse", "HEAD")
-    assert good("save", "demo").out == ""
+    done = run("save", "demo")
+    assert (done.code, done.out, done.err) == (0, "", "nothing to save in demo\n")
+    assert run("save").err == "nothing to save in local\n"
     assert git(demo, "rev-parse", "HEAD") == head
     write_files(demo, {"x": "1", "y": "2"})
     assert orjson.loads(good("save", "demo", "--json").out)["paths"] == ["x", "y"]

@@ -119,8 +119,8 @@ def _at_once(
     context = multiprocessing.get_context("fork" if sys.platform == "linux" else "spawn")
     lines = context.SimpleQueue()
     listener = Thread(target=_listen, args=(lines, tell), daemon=True)
-    waiting = any(not mirror.source.path for mirror in mirrors)  # for a network
-    workers = min(jobs, len(mirrors), jobs if waiting else os.cpu_count() or 1)
+    waiting = any(not mirror.source.path for mirror in mirrors)  # for a network, not for a disk
+    workers = min(jobs, len(mirrors), jobs if waiting else 2 * (os.cpu_count() or 1))
     with ProcessPoolExecutor(workers, context, _start, (lines,)) as pool:
         running = {pool.submit(_work, home, mirror, retries): mirror for mirror in mirrors}
         listener.start()

@@ -23,7 +23,7 @@ def test_serve(
     command = [SCRIPT, "serve", "--git", "--port=0", "--verbose"]
     command += ["--json"] if as_json else []
     with subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=_heed
     ) as process:
         assert process.stdout is not None
         line = process.stdout.readline().strip()
@@ -34,6 +34,11 @@ def test_serve(
     assert (process.returncode, out) == (0, "")
     assert '"GET /demo/info/refs?service=git-upload-pack HTTP/1.1" 200' in err
     assert "Traceback" not in err
+
+
+def _heed() -> None:
+    """What is started in the background by a shell ignores interrupts, and so do its children."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def test_words(workspace: Workspace) -> None:

@@ -40,7 +40,6 @@ def init(
     if os.path.exists(path) and not os.path.isdir(path):
         raise UsageError(f"{path} is not a directory")
     _refuse_bare(path)
-    _refuse_inside(workspace, path)
     given = parse_name(name) if name else Name()
     has_description = is_described(path)
     if has_description:
@@ -49,6 +48,7 @@ def init(
     else:
         chosen = Name(given.alias or os.path.basename(path), given.uid or new_uid())
     check_alias(chosen.alias)
+    _refuse_inside(workspace, path)
     with workspace.registry.change() as registry:
         entry = registry.add(Entry(0, chosen.alias, chosen.uid, WORKING, path))
         if not has_description:

@@ -37,10 +37,10 @@ class Part:
 class Held:
     """One repository as it was exported.
 
-    ``refs`` are all that it had, ``mirror`` whether they are those of its source; ``objects`` how many the bundle has; ``prerequisites`` the commits
-    that must be there already. An increment in which nothing is new has no parts. ``large`` are the
-    large files that the refs name, by SHA-256, with their sizes; empty, too, when ``lfs`` is not so,
-    as that leaves them out on purpose.
+    ``refs`` are all that it had, ``mirror`` whether they are those of its source; ``objects`` how
+    many the bundle has; ``prerequisites`` the commits that must be there already. An increment in
+    which nothing is new has no parts. ``large`` are the large files that the refs name, by SHA-256,
+    with their sizes; empty, too, when ``lfs`` is not so, as that leaves them out on purpose.
     """
 
     alias: str

@@ -5,7 +5,8 @@ repository is called here; else what follows from the URL), ``recursive`` (mirro
 repositories that its ``cmr.yaml`` depends on, too), ``signed`` (what of it has to be signed:
 ``tips``, which ``true`` means too, ``all``, or a commit, after which all have to be),
 ``signers`` (the file with those who may sign, from the home on; else ``allowed_signers``) and
-``lfs`` (``false`` leaves the contents of its large files out). An item may also be the URL alone. The file is replaced by rename, under a lock; comments stay.
+``lfs`` (``false`` leaves the contents of its large files out). An item may also be the URL alone.
+The file is replaced by rename, under a lock; comments stay.
 """
 
 from __future__ import annotations

@@ -61,6 +61,7 @@ def _none_named(home: str, mirror: Mirror, path: str) -> bool:
     packs = plain_packs(path, state.plain)
     if packs is None:
         return False
+    state = read_state(home, mirror.url)  # as it is by now: another sync may have ended
     write_state(home, replace(state, large_of=refs, large={}, plain=tuple(packs)))
     return True
 

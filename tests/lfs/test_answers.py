@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
 
@@ -24,25 +23,12 @@ FIRST, SECOND = (Pointer(sha256(data).hexdigest(), len(data)) for data in DATA)
 
 
 @pytest.fixture
-def objects(tmp_path: Path) -> Objects:
-    """Those of a home, empty."""
-    return Objects(str(tmp_path / "lfs"))
-
-
-@pytest.fixture
 def full(tmp_path: Path) -> Objects:
     """Those of a home that has the contents."""
     found = Objects(str(tmp_path / "full"))
     for data in DATA:
         found.keep(io.BytesIO(data))
     return found
-
-
-@pytest.fixture
-def server(tmp_path: Path) -> Iterator[Misbehaving]:
-    """A server, empty."""
-    with serving(tmp_path / "server") as server:
-        yield server
 
 
 @pytest.fixture

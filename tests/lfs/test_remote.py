@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import os
 import shutil
-from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
 
@@ -23,7 +22,7 @@ from cmgit.store.transport import Interrupted, LoginNeeded
 from cmgit.workspace import Workspace
 from tests.conftest import Git, MakeRepo, write_files
 
-from .server import Misbehaving, serving
+from .server import Misbehaving
 
 DATA = os.urandom(3_000_000)
 POINTER = Pointer(sha256(DATA).hexdigest(), len(DATA))
@@ -32,24 +31,11 @@ BASIC = "Basic dG9rZW46czNjcmV0"  # token:s3cret
 
 
 @pytest.fixture
-def objects(tmp_path: Path) -> Objects:
-    """Those of a home, empty."""
-    return Objects(str(tmp_path / "lfs"))
-
-
-@pytest.fixture
 def full(tmp_path: Path) -> Objects:
     """Those of a home that has the content."""
     found = Objects(str(tmp_path / "full"))
     found.keep(io.BytesIO(DATA))
     return found
-
-
-@pytest.fixture
-def server(tmp_path: Path) -> Iterator[Misbehaving]:
-    """A server, empty."""
-    with serving(tmp_path / "server") as server:
-        yield server
 
 
 @pytest.mark.parametrize("kind", ["server", "directory", "file", "memory"])

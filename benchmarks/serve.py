@@ -1,28 +1,24 @@
 """Serving: ``git clone`` from ``cmgit serve --git``, beside ``git http-backend`` in a web server.
 
 One repository of 20,000 objects, cloned once, and by 8 clients at once; the same when it has two
-packs, as after a sync that brought something. Bar: 3 times ``git http-backend``, which nginx runs
-(by fcgiwrap) where both are there, else a small server of Python. ``without git`` is the same
-repository served by cmgit alone.
+packs, as after a sync that brought something. Bar: 3 times ``git http-backend``, see
+:mod:`.served`. ``without git`` is the same repository served by cmgit alone.
 """
 
 from __future__ import annotations
 
 import os
 import shutil
-import signal
-import socket
 import subprocess
 import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from .airgap import run_git, tip
-from .measure import LIMIT_S, Case, expect, run_all, script, skip
+from .measure import LIMIT_S, Case, expect, run_all, script
 from .mirror import grow, make_big
-from .served import served
+from .served import served, server
 from .startup import cmgit_environment
 
 COMMITS = 5000  # four objects each
@@ -38,20 +34,14 @@ def run(runs: int, smoke: bool) -> None:
         environment = cmgit_environment(top)
         sync(top, environment)
         urls = {
-            "git http-backend": stack.enter_context(served(top / "home" / "repos")),
+            "git http-backend": stack.enter_context(served(top / "home" / "repos", CLIENTS)),
             "cmgit serve": stack.enter_context(serving(environment)),
             "cmgit serve, without git": stack.enter_context(
                 serving({**environment, "CMGIT_TRANSPORT": "dulwich"})
             ),
         }
-        web_server = bool(shutil.which("nginx") and shutil.which("fcgiwrap"))
-        if web_server:
-            url = stack.enter_context(nginx(top, top / "home" / "repos"))
-            urls = {"nginx, git http-backend": url, **urls}
-        about = {"objects": 4 * commits}
+        about = {"objects": 4 * commits, "server": server()}
         run_all("serve: clone", cases(top, urls, 1), runs, LIMIT_S, about=about)
-        if not web_server:
-            skip("nginx, git http-backend", "nginx and fcgiwrap are not both installed")
         run_all(f"serve: {CLIENTS} at once", cases(top, urls, CLIENTS), runs, LIMIT_S, about=about)
         grow(top / "origins" / "big.git", commits)
         sync(top, environment)
@@ -110,72 +100,3 @@ def serving(environment: dict[str, str]) -> Iterator[str]:
         assert process.stdout is not None
         yield process.stdout.readline().strip()
         process.terminate()
-
-
-_CONFIGURATION = """\
-daemon off;
-pid {top}/nginx.pid;
-error_log {top}/nginx.log;
-{user}
-events {{}}
-http {{
-    access_log off;
-    client_body_temp_path {top}/body;
-    fastcgi_temp_path {top}/fastcgi;
-    proxy_temp_path {top}/proxy;
-    scgi_temp_path {top}/scgi;
-    uwsgi_temp_path {top}/uwsgi;
-    client_max_body_size 0;
-    server {{
-        listen 127.0.0.1:{port};
-        location / {{
-            fastcgi_pass unix:{top}/fcgi.sock;
-            fastcgi_param SCRIPT_FILENAME {backend};
-            fastcgi_param GIT_PROJECT_ROOT {root};
-            fastcgi_param GIT_HTTP_EXPORT_ALL 1;
-            fastcgi_param GIT_PROTOCOL $http_git_protocol;
-            fastcgi_param PATH_INFO $uri;
-            fastcgi_param QUERY_STRING $query_string;
-            fastcgi_param REQUEST_METHOD $request_method;
-            fastcgi_param CONTENT_TYPE $content_type;
-            fastcgi_param CONTENT_LENGTH $content_length;
-            fastcgi_param HTTP_CONTENT_ENCODING $http_content_encoding;
-        }}
-    }}
-}}
-"""
-
-
-@contextmanager
-def nginx(top: Path, root: Path) -> Iterator[str]:
-    """nginx with fcgiwrap, for a directory of repositories; yields its URL."""
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        port = found.getsockname()[1]
-    paths = subprocess.run(["git", "--exec-path"], capture_output=True, text=True, check=True)
-    backend = Path(paths.stdout.strip()) / "git-http-backend"
-    user = "user root;" if os.geteuid() == 0 else ""
-    text = _CONFIGURATION.format(top=top, user=user, port=port, backend=backend, root=root)
-    (top / "nginx.conf").write_text(text)
-    commands = [
-        ["fcgiwrap", "-c", str(CLIENTS), "-s", f"unix:{top}/fcgi.sock"],
-        ["nginx", "-p", str(top), "-c", str(top / "nginx.conf"), "-e", str(top / "nginx.log")],
-    ]
-    processes = [subprocess.Popen(command, start_new_session=True) for command in commands]
-    try:
-        _wait(port)
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        for process in processes:
-            os.killpg(process.pid, signal.SIGTERM)  # the children of fcgiwrap, too
-            process.wait()
-
-
-def _wait(port: int) -> None:
-    for _ in range(200):
-        try:
-            socket.create_connection(("127.0.0.1", port), 1).close()
-            return
-        except OSError:
-            time.sleep(0.05)
-    raise TimeoutError("nginx does not answer")

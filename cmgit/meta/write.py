@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from math import isfinite
+from typing import Any
 
 import orjson
 
@@ -12,16 +14,29 @@ from .parse import Meta, parse_file
 
 
 def dump_json(meta: Meta) -> bytes:
-    """JSON as CM writes it: indented by two, keys sorted, a line end at the end."""
+    """JSON as CM writes it: indented by two, keys sorted, a line end at the end.
+
+    Raises MetaError for a number that JSON does not have.
+    """
     return _json(meta, sort=True)
 
 
 def _json(meta: Meta, sort: bool) -> bytes:
+    if not _finite(meta):  # orjson makes null of it
+        raise MetaError("JSON has no number like nan or inf", "write it as text")
     options = orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE
     try:
         return orjson.dumps(meta, option=options | (orjson.OPT_SORT_KEYS if sort else 0))
     except orjson.JSONEncodeError:  # it has no numbers of more than 64 bits
         return (json.dumps(meta, indent=2, sort_keys=sort, ensure_ascii=False) + "\n").encode()
+
+
+def _finite(value: Any) -> bool:
+    if isinstance(value, dict):
+        return all(map(_finite, value.values()))
+    if isinstance(value, list):
+        return all(map(_finite, value))
+    return not isinstance(value, float) or isfinite(value)
 
 
 def dump_yaml(meta: Meta) -> bytes:

@@ -207,6 +207,12 @@ def test_a_new_file_reads_back(name: str, meta: dict[str, Any]) -> None:
         assert yaml.safe_load(data) == meta
 
 
+def test_what_json_does_not_have() -> None:
+    """It is refused, not written as null."""
+    with pytest.raises(MetaError, match="JSON has no number like nan"):
+        dump_json({"a": [{"b": float("nan")}]})
+
+
 def test_new_files_look_as_cm_writes_them() -> None:
     """JSON with sorted keys, indented by two; YAML in the order given, text unescaped."""
     assert dump_json({"b": [1], "a": "é"}) == '{\n  "a": "é",\n  "b": [\n    1\n  ]\n}\n'.encode()

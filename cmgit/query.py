@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .errors import UsageError
 from .names import ANY, Name, parse_object
 
 TYPE_CHECKING = False
@@ -52,13 +53,16 @@ class Query:
         """Read the words of the command line.
 
         ``automation`` and ``artifact`` may each carry ``repo:``; a ``-`` before a tag means
-        that it must not be there. Raises UsageError for names that make no sense.
+        that it must not be there. Raises UsageError for names and tags that make no sense.
         """
         automation_repo, automation_name = parse_object(automation)
         in_repo, artifact_name = parse_object(artifact)
         if repo:
             in_repo = parse_object(repo.rstrip(":"))[1]
-        wanted = split_tags(tags)
+        try:
+            wanted = split_tags(tags)
+        except TypeError:
+            raise UsageError(f"tags {tags!r} are neither text nor a list") from None
         return cls(
             automation_name,
             artifact_name,

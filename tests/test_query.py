@@ -82,3 +82,9 @@ def test_accepts(automation: str, artifact: str, tags: str, accepted: bool) -> N
     """All conditions must hold; names in any case, tags as they are."""
     query = Query.parse(automation, artifact, tags)
     assert query.accepts("detect-os", UID, "script", SCRIPT, ["detect", "os"]) is accepted
+
+
+def test_tags_that_make_no_sense() -> None:
+    """What is neither text nor a list is named."""
+    with pytest.raises(UsageError, match="tags 5 are neither text nor a list"):
+        Query.parse(tags=5)  # type: ignore[arg-type]

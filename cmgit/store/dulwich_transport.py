@@ -48,6 +48,7 @@ _TOLD_SECONDS = 0.25  # between two words on what has come
 _REDIRECTS = 3
 _STATUS = re.compile(r"unexpected http resp (\d+)")
 _ERRNO = re.compile(r"(?:\[Errno -?\d+\] |Error\(\d+, ')([^'\")]+)")
+_VERSION = 0  # of the protocol: refs come with its first answer; 2 has to ask for them
 _MANY = 25  # objects; below, starting git takes longer than what it saves
 
 
@@ -60,7 +61,7 @@ class DulwichTransport:
     def advertised(self, source: Source, login: Login | None) -> Fetched:
         """See Transport."""
         with _failing(source, login), _client(source, login, None) as (client, path):
-            result = client.get_refs(os.fsencode(path))
+            result = client.get_refs(os.fsencode(path), protocol_version=_VERSION)
             return _read(result.refs, result.symrefs)
 
     def fetch(
@@ -104,6 +105,7 @@ class DulwichTransport:
                 inlet.write,
                 progress=report,
                 depth=incoming.depth,
+                protocol_version=_VERSION,
             )
             if result.new_shallow or result.new_unshallow:
                 repo = incoming.quarantine.git.dulwich

@@ -26,6 +26,11 @@ ones. ``hint`` says what to do next, in the words of the command line, or is emp
 from __future__ import annotations
 
 
+def counted(number: int, noun: str, plural: str = "") -> str:
+    """The words for so many: ``1 file``, ``2 files``."""
+    return f"{number} {noun if number == 1 else plural or f'{noun}s'}"
+
+
 class CmgitError(Exception):
     """The root of all errors: a one-line message, and a ``hint`` for the next step."""
 

@@ -6,12 +6,14 @@ import os
 import shutil
 from contextlib import ExitStack, closing
 from dataclasses import replace
+from typing import NamedTuple
 
 from .errors import (
     AlreadyExists,
     CmgitError,
     NotFound,
     UsageError,
+    counted,
 )
 from .index.record import digest
 from .meta.write import dump_yaml
@@ -179,24 +181,37 @@ def _removable(workspace: Workspace, name: str, everything: bool) -> list[Entry]
     return found
 
 
-def uncommitted(workspace: Workspace, name: str) -> int:
-    """How many files of the repositories that a name or pattern fits are in no commit as they are:
-    edited, new, or ignored by Git. Deleting the repositories loses them.
+class Loss(NamedTuple):
+    """What deleting repositories loses: how many files are in no commit as they are (edited, new,
+    or ignored by Git), and how many commits of their branches no remote is known to have."""
+
+    files: int = 0
+    commits: int = 0
+
+    def __str__(self) -> str:
+        kinds = ((self.files, "file", "commit"), (self.commits, "commit", "remote"))
+        return " and ".join(f"{counted(n, what)} that no {by} has" for n, what, by in kinds if n)
+
+
+def loss(workspace: Workspace, name: str) -> Loss:
+    """What is lost when the repositories that a name or pattern fits are deleted.
 
     Raises what ``remove`` raises when they cannot be deleted.
     """
-    count = 0
-    for entry in _removable(workspace, name, everything=True):
-        if entry.kind != WORKING or not os.path.isdir(entry.path):
-            continue
-        try:
-            repository = Repository.open(entry.path, entry.alias)
-            with closing(repository.git):
-                if repository.worktree is not None:
-                    count += len(list(status.uncommitted(repository.worktree)))
-        except CmgitError as error:
-            workspace.report(f"warning: what {entry.alias} has not committed is unknown: {error}")
-    return count
+    found = _removable(workspace, name, everything=True)
+    each = [_loss(workspace, entry) for entry in found if os.path.isdir(entry.path)]
+    return Loss(sum(one.files for one in each), sum(one.commits for one in each))
+
+
+def _loss(workspace: Workspace, entry: Entry) -> Loss:
+    try:
+        repository = Repository.open(entry.path, entry.alias)
+        with closing(repository.git):
+            files = status.uncommitted(repository.worktree) if repository.worktree else ()
+            return Loss(len(list(files)), len(status.unpushed(repository.git)))
+    except CmgitError as error:
+        workspace.report(f"warning: what {entry.alias} alone has is unknown: {error}")
+        return Loss()
 
 
 def detect(workspace: Workspace, directory: str) -> Entry | None:

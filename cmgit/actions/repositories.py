@@ -53,14 +53,19 @@ def _pull_repo(workspace: Workspace, given: Input) -> Output:
 
 def _remove_repo(workspace: Workspace, given: Input) -> Output:
     name, everything = str(given.get("artifact") or ""), bool(given.get("all"))
-    lost = repositories.uncommitted(workspace, name) if everything else 0
+    lost = repositories.loss(workspace, name) if everything else repositories.Loss()
+    words = str(lost)
     if everything and not (given.get("f") or given.get("force")):
         raise UsageError(
-            f"the files of {name} would be deleted, {lost} that no commit has",
+            f"the files of {name} would be deleted{words and f', with {words}'}",
             "say -f to delete them without being asked",
         )
     gone = repositories.remove(workspace, name, everything)
-    return {"list": [entry.alias for entry in gone], "uncommitted": lost}
+    return {
+        "list": [entry.alias for entry in gone],
+        "uncommitted": lost.files,
+        "unpushed": lost.commits,
+    }
 
 
 def _show_repos(workspace: Workspace, given: Input) -> Output:

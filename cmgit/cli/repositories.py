@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from .. import actions, adopt, check, repositories
-from ..errors import NotFound, UsageError
+from ..errors import NotFound, UsageError, counted
 from ..pull import pull
 from ..store.transport import network
 from . import here
@@ -185,18 +185,22 @@ def remove_repo(
 ) -> None:
     """Unregister repositories (also: delete repo); their files stay without --all."""
     workspace = open_workspace()
-    lost = repositories.uncommitted(workspace, name) if all_ else 0
-    files = f"{lost} {'file' if lost == 1 else 'files'} that no commit has" if lost else ""
-    if all_ and not force and not confirm(f"Delete {name}{files and f', {files} included'}?"):
-        raise UsageError(
-            f"nothing was removed{files and f': {name} has {files}'}",
-            f"say -f to delete without being asked{files and '; cmgit save commits them'}",
-        )
+    lost = repositories.loss(workspace, name) if all_ else repositories.Loss()
+    words = str(lost)
+    if all_ and not force and not confirm(f"Delete {name}{words and f', {words} included'}?"):
+        hint = "say -f to delete without being asked"
+        hint += "; cmgit save commits the files" if lost.files else ""
+        hint += "; git push sends the commits" if lost.commits else ""
+        raise UsageError(f"nothing was removed{words and f': {name} has {words}'}", hint)
     gone = repositories.remove(workspace, name, all_)
-    if files:
-        out.note(f"deleted {files}")
+    if words:
+        out.note(f"deleted {words}")
     show(
-        {"list": [e.alias for e in gone], "uncommitted": lost},
+        {
+            "list": [e.alias for e in gone],
+            "uncommitted": lost.files,
+            "unpushed": lost.commits,
+        },
         [f"{e.alias},{e.uid}" for e in gone],
         json,
     )
@@ -236,7 +240,7 @@ def reindex(json: Json = False) -> None:
     repos = len(index.manifest.repositories)
     show(
         {"artifacts": count, "repositories": repos},
-        [f"{count} artifacts in {repos} repositories"],
+        [f"{counted(count, 'artifact')} in {counted(repos, 'repository', 'repositories')}"],
         json,
     )
 

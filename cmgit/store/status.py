@@ -1,4 +1,5 @@
-"""What in a work tree is not committed: what ``git add --all`` would stage, and all of it."""
+"""What is here alone: in a work tree (what ``git add --all`` would stage, and all that is not
+committed), and commits that are not pushed."""
 
 from __future__ import annotations
 
@@ -8,6 +9,7 @@ from typing import NamedTuple
 
 from dulwich.index import IndexEntry, read_submodule_head
 
+from .git import GitRepository
 from .gitindex import ASSUME_VALID, Index, same_stat
 from .objects import EXECUTABLE, FILE, SUBMODULE, ObjectID, TreeEntry
 from .operations import Operation, index_operation
@@ -50,6 +52,20 @@ def uncommitted(worktree: WorkTree) -> Iterator[str]:
         now = _tracked(worktree, path, entry, written) if entry else worktree.put_path(path)
         if known != now:
             yield path
+
+
+def unpushed(git: GitRepository) -> set[ObjectID]:
+    """The commits of its branches that no branch of a remote, as last seen, reaches: all of them
+    without a remote, but none of a mirror's or of a bare snapshot's."""
+
+    def tips(space: str) -> list[ObjectID]:
+        return [oid for name, oid in git.refs().items() if name.startswith(space)]
+
+    remote = tips("refs/remotes/")
+    if git.is_mirror or (git.bare and not remote):
+        return set()
+    theirs = {commit.oid for commit in git.commits(*remote)}
+    return {commit.oid for commit in git.commits(*tips("refs/heads/"))} - theirs
 
 
 def _wanted(worktree: WorkTree, entries: Index, written: int) -> dict[str, TreeEntry]:

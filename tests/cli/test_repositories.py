@@ -190,7 +190,7 @@ def test_rm(make_repo: MakeRepo, workspace: Workspace, action: str) -> None:
     bad(16, action, "repo", "demo")
     good("init", "repo", f"--path={path}")
     assert "-f" in bad(1, action, "repo", "demo", "--all")
-    assert orjson.loads(good(action, "repo", "d*", "--all", "-f", "--json").out)["list"] == ["demo"]
+    assert orjson.loads(run(action, "repo", "d*", "--all", "-f", "--json").out)["list"] == ["demo"]
     assert not path.exists()
     assert "always there" in bad(1, action, "repo", "local", "--all", "-f")
     assert "local" in good("find", "repo").out
@@ -208,22 +208,27 @@ def test_flags_between_the_words(make_repo: MakeRepo, workspace: Workspace) -> N
 
 
 def test_rm_says_what_is_lost(make_repo: MakeRepo, workspace: Workspace, git: Git) -> None:
-    """Files that no commit has are counted: in the refusal, and when they are gone."""
+    """Files that no commit has and commits that no remote has are counted: in the refusal, and
+    when they are gone."""
     path = make_repo("demo", "a", files={".gitignore": "*.bin\n"})
     good("init", "repo", f"--path={path}")
-    assert bad(1, "rm", "repo", "demo", "--all").splitlines()[0] == "cmgit: nothing was removed"
+    only = "cmgit: nothing was removed: demo has 1 commit that no remote has"
+    assert bad(1, "rm", "repo", "demo", "--all").splitlines()[0] == only
     write_files(path, {"script/a/run.sh": "edited", "new": "n", "w.bin": "w"})
     error = bad(1, "rm", "repo", "demo", "--all")
-    assert "nothing was removed: demo has 3 files that no commit has\n" in error
+    lost = "3 files that no commit has and 1 commit that no remote has"
+    assert f"nothing was removed: demo has {lost}\n" in error
     assert "cmgit save" in error
     answer = access("rm repo demo --all")
-    assert (answer["return"], "3 that no commit has" in answer["error"]) == (1, True)
+    assert (answer["return"], f"with {lost}" in answer["error"]) == (1, True)
     assert (path / "new").exists()
     assert run("rm", "repo", "demo").err == ""
     good("init", "repo", f"--path={path}")
     done = run("rm", "repo", "demo", "--all", "-f", "--json")
-    assert (done.code, done.err) == (0, "deleted 3 files that no commit has\n")
-    assert orjson.loads(done.out) == {"return": 0, "list": ["demo"], "uncommitted": 3}
+    assert (done.code, done.err) == (0, f"deleted {lost}\n")
+    assert orjson.loads(done.out) == {
+        "return": 0, "list": ["demo"], "uncommitted": 3, "unpushed": 1,
+    }  # fmt: skip
     assert not path.exists()
 
 
@@ -242,7 +247,7 @@ def test_rm_of_a_broken_repository(make_repo: MakeRepo, workspace: Workspace) ->
     (path / ".git" / "HEAD").write_text("garbage\n")
     done = run("rm", "repo", "demo", "--all", "-f")
     assert (done.code, done.lines) == (0, [f"demo,{UID}"])
-    assert done.err.startswith("warning: what demo has not committed is unknown: ")
+    assert done.err.startswith("warning: what demo alone has is unknown: ")
     assert not path.exists()
 
 

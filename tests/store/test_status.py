@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import random
 import subprocess
+from contextlib import closing
 
 import pytest
 
 from cmgit.store import status
+from cmgit.store.git import GitRepository
 
 from ..conftest import write_files
 from .conftest import clean, pending, saved, staged_by_git, worktree_of
@@ -87,3 +89,20 @@ def test_tracked_though_ignored(path, git):
     git(path, "commit", "-q", "-m", "x")
     write_files(path, {".gitignore": "*.log\n", "x.log": "two", "y.log": "no"})
     assert pending(path) == [".gitignore", "x.log"]
+
+
+def test_unpushed(path, git, tmp_path):
+    """Commits that no branch of a remote reaches: all without one, none of a mirror."""
+    with closing(GitRepository.open(str(path))) as repository:
+        assert len(status.unpushed(repository)) == 1
+    git(tmp_path, "clone", "-q", str(path), "clone")
+    clone = tmp_path / "clone"
+    for _ in range(2):
+        git(clone, "commit", "-q", "--allow-empty", "-m", "more")
+    git(clone, "checkout", "-q", "-b", "other", "HEAD~1")
+    git(clone, "commit", "-q", "--allow-empty", "-m", "aside")
+    with closing(GitRepository.open(str(clone))) as repository:
+        assert len(status.unpushed(repository)) == 3
+    git(tmp_path, "clone", "-q", "--mirror", str(path), "mirror")
+    with closing(GitRepository.open(str(tmp_path / "mirror"))) as repository:
+        assert status.unpushed(repository) == set()

@@ -8,7 +8,7 @@ import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from .errors import CmgitError
+from .errors import CmgitError, counted
 from .index.lookup import PENDING, Index
 from .index.manifest import DIRECTORY
 from .lfs.pointer import Pointer
@@ -42,7 +42,7 @@ def verdict(left: int) -> str:
     """What to say at the end, when so many findings are wrong still."""
     if not left:
         return "all is well"
-    return "1 problem is left" if left == 1 else f"{left} problems are left"
+    return f"{counted(left, 'problem')} {'is' if left == 1 else 'are'} left"
 
 
 def reindex(workspace: Workspace) -> Index:
@@ -151,7 +151,7 @@ def _check_index(workspace: Workspace) -> Iterator[Finding]:
     if before != after:
         differ = len(set(map(repr, before)) ^ set(map(repr, after)))
         state = "repaired" if _is_written(workspace, fresh) else "wrong"
-        records = "1 record was" if differ == 1 else f"{differ} records were"
+        records = f"{counted(differ, 'record')} {'was' if differ == 1 else 'were'}"
         yield Finding("index", f"{records} not what Git says", state)
     for repository in fresh.manifest.repositories:
         for _, warning in repository.warnings:

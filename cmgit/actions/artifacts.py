@@ -7,7 +7,7 @@ from itertools import islice
 from typing import Any
 
 from .. import artifacts, history, removed, transfer
-from ..errors import NotFound, UsageError
+from ..errors import NotFound, UsageError, counted
 from ..grammar import Input
 from ..index.facets import most_frequent
 from ..query import Query
@@ -112,7 +112,8 @@ def _remove(workspace: Workspace, given: Input) -> Output:
     found = select_some(workspace, given)
     if not (given.get("f") or given.get("force")):
         raise UsageError(
-            f"{len(found)} artifacts would be removed", "say -f to remove them without being asked"
+            f"{counted(len(found), 'artifact')} would be removed",
+            "say -f to remove them without being asked",
         )
     artifacts.remove(workspace, found)
     return {"list": found}

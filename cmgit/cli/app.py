@@ -133,6 +133,19 @@ app = typer.Typer(
 )
 
 
+def group(name: str, text: str, epilog: str) -> typer.Typer:
+    """A command that has commands of its own; by itself it prints its help."""
+    made = typer.Typer(name=name, help=text, epilog=epilog, rich_markup_mode=None)
+
+    @made.callback(invoke_without_command=True)
+    def _alone(context: typer.Context) -> None:
+        if context.invoked_subcommand is None:
+            out.line(context.get_help())
+
+    app.add_typer(made)
+    return made
+
+
 def _print_version(wanted: bool) -> None:
     if wanted:
         out.line(__version__)

@@ -10,24 +10,16 @@ from ..large import Push
 from ..lfs.transfers import refuse_absent
 from ..names import parse_name
 from ..store.transport import network
-from .app import app
+from .app import group
 from .artifacts import Json
 from .output import open_workspace, out, shown_size
 from .repositories import Name
 
-lfs = typer.Typer(
-    name="lfs",
-    help="The contents of large files, as Git LFS has them.",
-    epilog="Examples: cmgit lfs push; cmgit lfs push --dry-run",
-    rich_markup_mode=None,
+lfs = group(
+    "lfs",
+    "The contents of large files, as Git LFS has them.",
+    "Examples: cmgit lfs push; cmgit lfs push --dry-run",
 )
-app.add_typer(lfs)
-
-
-@lfs.callback(invoke_without_command=True)
-def _top(context: typer.Context) -> None:
-    if context.invoked_subcommand is None:
-        out.line(context.get_help())
 
 
 @lfs.command(

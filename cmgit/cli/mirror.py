@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from ..errors import UsageError
+from ..errors import UsageError, counted
 from ..mirror import fleet
 from ..mirror.signed import TIPS, parse_what
 from ..mirror.sources import Mirror, Mirrors, new_mirror, read_list
@@ -25,26 +25,17 @@ from ..mirror.verify import (
     verify_mirror,
 )
 from ..store.transport import Received
-from .app import app, finish
+from .app import finish, group
 from .artifacts import Json
 from .complete import complete_mirror
 from .output import WARNING, open_workspace, out, shown_size
 from .progress import Rows
 
-mirror = typer.Typer(
-    name="mirror",
-    help="Keep many repositories as they are elsewhere, in step and checked.",
-    epilog="Examples: cmgit mirror add mlcommons@cm4mlops; cmgit mirror sync; cmgit mirror verify",
-    rich_markup_mode=None,
+mirror = group(
+    "mirror",
+    "Keep many repositories as they are elsewhere, in step and checked.",
+    "Examples: cmgit mirror add mlcommons@cm4mlops; cmgit mirror sync; cmgit mirror verify",
 )
-app.add_typer(mirror)
-
-
-@mirror.callback(invoke_without_command=True)
-def _top(context: typer.Context) -> None:
-    if context.invoked_subcommand is None:
-        out.line(context.get_help())
-
 
 Names = Annotated[
     list[str] | None,
@@ -221,7 +212,7 @@ def outcome_line(outcome: Outcome) -> str:
     size = f", {shown_size(outcome.bytes)} in {outcome.seconds:.1f} s"
     kept = f", {len(outcome.kept)} kept under {kept_place(outcome)}" if outcome.kept else ""
     return (
-        f"{outcome.name}: {outcome.state}, {outcome.refs} refs"
+        f"{outcome.name}: {outcome.state}, {counted(outcome.refs, 'ref')}"
         f"{'' if outcome.state == SAME else size}{kept}"
     )
 
@@ -242,7 +233,8 @@ def status(names: Names = None, json: Json = False) -> None:
         else:
             wrong = f"; {values['error']}" if values["error"] else ""
             age = f"in step {values['age']} ago" if values["synced"] else "never in step"
-            out.line(f"{item.name}: {age}, {values['refs']} refs{_without(item.lfs)}{wrong}")
+            refs = counted(values["refs"], "ref")
+            out.line(f"{item.name}: {age}, {refs}{_without(item.lfs)}{wrong}")
 
 
 def _status(home: str, item: Mirror) -> dict[str, Any]:
@@ -280,6 +272,8 @@ def verify(
     demanded = demanding(signed, signers)
     workspace = open_workspace()
     mirrors, imported = to_verify(workspace, names or [])
+    if not mirrors and not imported:
+        out.note("nothing is mirrored; 'cmgit mirror add URL' begins")
     bad = 0
     for item in mirrors:
         verdict = verify_mirror(workspace.home, demanded(item), allowed, remote)
@@ -299,7 +293,8 @@ def _show_verdict(verdict: Verdict, json: bool) -> bool:
         out.line(f"{verdict.name}: wrong: {problem}")
     if not verdict.problems:
         out.line(
-            f"{verdict.name}: ok, {verdict.refs} refs, {verdict.objects} objects, "
+            f"{verdict.name}: ok, {counted(verdict.refs, 'ref')}, "
+            f"{counted(verdict.objects, 'object')}, "
             f"{'exported' if verdict.export else 'in step'} {shown_age(verdict.age)} ago"
             f"{_without(verdict.lfs)}"
         )

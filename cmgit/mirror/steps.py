@@ -9,6 +9,8 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
+from ..errors import counted
+
 T = TypeVar("T")
 R = TypeVar("R")
 
@@ -37,8 +39,8 @@ class Step:
         return self.state not in UNDER_WAY
 
     def __str__(self) -> str:
-        counted = f": {self.objects} objects, {size(self.bytes)}" if self.bytes else ""
-        return f"{self.repository}: {self.state}{counted}" + (self.problem and f": {self.problem}")
+        came = f": {counted(self.objects, 'object')}, {size(self.bytes)}" if self.bytes else ""
+        return f"{self.repository}: {self.state}{came}" + (self.problem and f": {self.problem}")
 
 
 Tell = Callable[[Step], None]

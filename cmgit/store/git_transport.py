@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from urllib.parse import urlsplit
 
-from ..errors import RemoteError
+from ..errors import RemoteError, counted
 from . import git_program
 from .address import Source
 from .git_program import Done
@@ -50,7 +50,7 @@ class GitTransport:
         if not wanted:
             return offered
         if progress is not None:
-            progress(f"{source.url}: git fetches {len(wanted)} refs")
+            progress(f"{source.url}: git fetches {counted(len(wanted), 'ref')}")
         words = ["fetch", "--no-tags", "--no-write-fetch-head", "--quiet", "--stdin"]
         words += [f"--depth={incoming.depth}"] if incoming.depth else []
         quarantine = incoming.quarantine

@@ -30,14 +30,15 @@ def test_the_set(workspace: Workspace, tmp_path: Path) -> None:
 
 def test_sync_status_verify(workspace: Workspace, make_repo: MakeRepo, tmp_path: Path) -> None:
     """What went well on stdout, what failed on stderr, in a table at the end; the code says so."""
+    assert "nothing is mirrored" in run("mirror", "verify").err
     good("mirror", "add", str(make_repo("one", "a")), str(tmp_path / "none"))
     assert "never in step" in good("mirror", "status", "one").out
     result = run("mirror", "sync", "-j", "2", "--retries=0")
     assert result.code == 1
-    assert result.lines[0].startswith("one: new, 1 refs, ")
+    assert result.lines[0].startswith("one: new, 1 ref, ")
     assert result.err.splitlines()[0].startswith(f"failed: none: {tmp_path}/none is not a Git rep")
     assert "1 of 2 mirrors in step" in result.err
-    assert run("mirror", "sync", "one").lines == ["one: same, 1 refs"]
+    assert run("mirror", "sync", "one").lines == ["one: same, 1 ref"]
     one, none = good("mirror", "status").lines
     assert (one.startswith("one: in step "), "not a Git" in none) == (True, True)
     assert run("mirror", "verify").code == 1
@@ -95,7 +96,7 @@ def test_without_large_files(workspace: Workspace, make_repo: MakeRepo) -> None:
     assert good("mirror", "add", str(one), "--no-lfs").lines == []
     assert good("mirror", "ls", "--json").json[0]["lfs"] is False
     run("mirror", "sync")
-    assert good("mirror", "status").out.endswith(" refs, without large files\n")
+    assert good("mirror", "status").out.endswith(" ref, without large files\n")
     assert good("mirror", "verify").out.endswith(" ago, without large files\n")
     assert good("mirror", "verify", "--json").json[0]["lfs"] is False
     path = Path(workspace.home) / "mirrors.yaml"

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from copy import copy
 from difflib import get_close_matches
+from importlib import import_module
 from typing import Annotated, Any
 
 import typer
@@ -20,6 +21,7 @@ from .complete import join_words
 from .output import guarded, out
 from .words import translate
 
+_GROUPS = {"mirror": ("mirror", "mirror_files"), "lfs": ("lfs",)}  # and where their commands are
 _COMPLETING = "_CMGIT_COMPLETE"  # the variable by which a shell asks for completions
 _HALF = "cmgit.words"  # where a context keeps the words of a command that is not all there
 
@@ -133,6 +135,9 @@ app = typer.Typer(
 )
 
 
+_groups: dict[str, typer.Typer] = {}
+
+
 def group(name: str, text: str, epilog: str) -> typer.Typer:
     """A command that has commands of its own; by itself it prints its help."""
     made = typer.Typer(name=name, help=text, epilog=epilog, rich_markup_mode=None)
@@ -143,6 +148,7 @@ def group(name: str, text: str, epilog: str) -> typer.Typer:
             out.line(context.get_help())
 
     app.add_typer(made)
+    _groups[name] = made
     return made
 
 
@@ -198,6 +204,8 @@ def run_app(words: Sequence[str]) -> int:
 def _needed(words: Sequence[str]) -> typer.Typer:
     """The application with only the commands that begin as a command line does, where one of
     them is sure to be meant: Typer takes longer to make all of them than most commands run."""
+    if words[0] in _GROUPS and len(words) > 1 and _COMPLETING not in os.environ:
+        return _needed_of_group(*words[:2])
     from . import artifacts, history, repositories  # noqa: F401
 
     names, (flags, second) = _first(words[0]), _next_word(list(words))
@@ -211,6 +219,19 @@ def _needed(words: Sequence[str]) -> typer.Typer:
         command for name, command in commands.items() if name.split(" ")[0] in names
     ]
     small.registered_groups = []
+    return small
+
+
+def _needed_of_group(name: str, word: str) -> typer.Typer:
+    """The application with one command of a group; with all when the group has none so named."""
+    for module in _GROUPS[name]:
+        import_module(f".{module}", __package__)
+    whole = _groups[name]
+    small, group = copy(app), copy(whole)
+    commands = [command for command in whole.registered_commands if command.name == word]
+    group.registered_commands = commands or whole.registered_commands
+    small.registered_commands, small.registered_groups = [], []
+    small.add_typer(group)
     return small
 
 

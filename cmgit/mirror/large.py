@@ -58,7 +58,7 @@ def _none_named(home: str, mirror: Mirror, path: str) -> bool:
     refs = digest(packed_refs(here.refs))
     if state.large_of == refs:
         return not state.large
-    packs = plain_packs(path, state.plain)
+    packs = plain_packs(path, state.plain, chosen()[1])
     if packs is None:
         return False
     state = read_state(home, mirror.url)  # as it is by now: another sync may have ended
@@ -81,7 +81,7 @@ def _named(home: str, mirror: Mirror, git: GitRepository, objects: Objects) -> l
 def named(git: GitRepository, program: str) -> list[Pointer]:
     """The large files that a repository's refs name, sorted. Raises Damaged when the objects that
     may name one are not whole."""
-    if plain_packs(git.common_directory, ()) is not None:
+    if plain_packs(git.common_directory, (), program) is not None:
         return []
     return sorted(named_pointers(git, program))
 

@@ -12,8 +12,10 @@ import os
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+
+from ..errors import GitError
 
 PROTOCOLS = "file:git:http:https:ssh"
 STALLED_SECONDS = 60
@@ -90,6 +92,30 @@ class Done:
 def settings() -> list[str]:
     """The options before the subcommand that pin what configuration could change."""
     return [word for key, value in _SETTINGS.items() for word in ("-c", f"{key}={value}")]
+
+
+def output(program: str, words: Sequence[str], directory: str) -> Iterator[bytes]:
+    """The lines that git prints about a Git directory, as they come; raises GitError at the end
+    when it fails."""
+    with tempfile.TemporaryFile() as errors, subprocess.Popen(
+        [program, *settings(), "--git-dir", directory, *words],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=errors,
+        env=environment(),
+        cwd=directory,
+    ) as process:  # fmt: skip
+        assert process.stdout is not None
+        try:
+            yield from process.stdout
+        except BaseException:
+            process.kill()
+            raise
+        code = process.wait()
+        errors.seek(0)
+        said = errors.read().decode("utf-8", "replace")
+    if code:
+        raise GitError(f"{directory}: {Done(code, '', said).complaint}")
 
 
 def run(

@@ -5,17 +5,17 @@ from __future__ import annotations
 import io
 import os
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from dulwich.config import ConfigFile, StackedConfig
 
-from ..errors import Damaged
+from ..errors import Damaged, GitError
 from ..lfs.pointer import Pointer, parse_pointer
 from .git import GitRepository
 from .objects import ObjectID, read_blob
-from .pack_reader import objects_of_size
+from .pack_reader import Found, PackReader, objects_of_size
 
 if TYPE_CHECKING:
     from dulwich.client import AuthCallbackPoolManager
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 CONFIG = ".lfsconfig"
 _SIZES = range(125, 144)  # bytes of a pointer
+_BIG_INDEX = 1 << 18  # bytes, of some 8,000 objects; below, starting git takes longer
 
 
 def large_directory(git: GitRepository) -> str:
@@ -124,7 +125,7 @@ def named_pointers(
     return found
 
 
-def plain_packs(directory: str, known: Collection[str]) -> list[str] | None:
+def plain_packs(directory: str, known: Collection[str], program: str = "") -> list[str] | None:
     """The packs of a Git directory, when none of its objects, reachable or not, is a pointer; None
     when one is, or when that cannot be told fast. Of ``known`` packs none is."""
     store = os.path.join(directory, "objects")
@@ -133,13 +134,33 @@ def plain_packs(directory: str, known: Collection[str]) -> list[str] | None:
         return None
     if os.path.exists(os.path.join(store, "info", "alternates")):
         return None
-    with suppress(ValueError):
-        for name in set(packs) - set(known):
-            found = objects_of_size(os.path.join(store, "pack", name), _SIZES)
-            if any(parse_pointer(data) for _, data in found):
-                return None
-        return sorted(packs)
+    paths = [os.path.join(store, "pack", name) for name in set(packs) - set(known)]
+    is_big = sum(map(os.path.getsize, paths)) > _BIG_INDEX
+    with suppress(ValueError, GitError):
+        each = (
+            [_sized_by_git(directory, program)]
+            if is_big and program
+            else (objects_of_size(path, _SIZES) for path in paths)
+        )
+        if not any(parse_pointer(data) for found in each for _, data in found):
+            return sorted(packs)
     return None
+
+
+def _sized_by_git(directory: str, program: str) -> Iterator[Found]:
+    """All objects of the size of a pointer, as the git program lists them. Raises GitError."""
+    from .git_program import output
+
+    words = ["cat-file", "--batch-all-objects", "--unordered", "--buffer"]
+    words.append("--batch-check=%(objectsize) %(objectname)")
+    with closing(PackReader(os.path.join(directory, "objects", "pack"))) as packs:
+        for line in output(program, words, directory):
+            size, _, oid = line.rstrip().partition(b" ")
+            if int(size) in _SIZES:
+                found = packs.read(oid.decode("ascii"))
+                if found is None:
+                    raise Damaged(f"{directory}: {oid.decode('ascii')} cannot be read")
+                yield found
 
 
 def _small_blobs(

@@ -11,7 +11,8 @@ LINES = [
     "", "-h", "--help", "--version", "versio", "infoo script x", "info", "info script", "show script",
     "find --help", "ls --nosuch", "init", "pull repo --help", "checkout", "checkout it", "show repo",
     "show --json repo", "find repo", "find REPO", "find 55c3e27e8a140e48", "ls repo,5b4e0237da074764",
-    "delete repo nosuch", "mirror", "mirror ls", "print_input x --a.b=1", "--json find repo", "find",
+    "delete repo nosuch", "mirror", "mirror ls", "mirror sync --help", "mirror nosuch", "lfs push --no",
+    "mirror --help", "mirror ls nosuch", "print_input x --a.b=1", "--json find repo", "find",
 ]  # fmt: skip
 
 

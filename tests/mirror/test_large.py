@@ -31,12 +31,16 @@ OLD, NEW = os.urandom(5000), os.urandom(6000)
 MARK = "*.bin filter=lfs diff=lfs merge=lfs -text\n"
 
 
-@pytest.fixture(params=["", "dulwich"])
+@pytest.fixture(params=["git", "git lists all", "dulwich"])
 def origins(
     request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Origins:
-    """A repository with a large file that was another before; with git and without."""
-    monkeypatch.setenv("CMGIT_TRANSPORT", request.param)
+    """A repository with a large file that was another before; with git, which lists the objects
+    of all packs or only of big ones, and without."""
+    if request.param == "dulwich":
+        monkeypatch.setenv("CMGIT_TRANSPORT", "dulwich")
+    elif request.param == "git lists all":
+        monkeypatch.setattr("cmgit.store.large._BIG_INDEX", 0)
     found = Origins(tmp_path / "origins")
     found.make("one")
     for data in (OLD, NEW):

@@ -49,7 +49,6 @@ _REDIRECTS = 3
 _STATUS = re.compile(r"unexpected http resp (\d+)")
 _ERRNO = re.compile(r"(?:\[Errno -?\d+\] |Error\(\d+, ')([^'\")]+)")
 _VERSION = 0  # of the protocol: refs come with its first answer; 2 has to ask for them
-_MANY = 25  # objects; below, starting git takes longer than what it saves
 
 
 class DulwichTransport:
@@ -270,7 +269,7 @@ class _Inlet:
     def _take(self, quarantine: Quarantine, stream: BinaryIO) -> None:
         try:
             with stream:
-                take(quarantine, stream, self._program)
+                quarantine.take(b"", stream, self._program)
         except BaseException as error:
             self._error = error
 
@@ -304,13 +303,4 @@ class _Spool(_Inlet):
         with self._file as file:
             if error is None:
                 file.seek(0)
-                take(self._incoming.quarantine, file, self._program)
-
-
-def take(quarantine: Quarantine, stream: BinaryIO, program: str) -> None:
-    """Take in a pack, by git when it has many objects."""
-    start = stream.read(12)
-    count = int.from_bytes(start[8:], "big")
-    if start[:4] != b"PACK" or len(start) < 12:
-        raise RemoteError("what came is no pack")
-    quarantine.take(start, stream, count, program if count >= _MANY else "")
+                self._incoming.quarantine.take(b"", file, self._program)

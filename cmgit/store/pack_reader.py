@@ -18,10 +18,10 @@ from mmap import ACCESS_READ, mmap
 from dulwich.errors import ApplyDeltaError
 from dulwich.pack import apply_delta
 
-_INDEX_START = b"\xfftOc\0\0\0\2"
+INDEX_START = b"\xfftOc\0\0\0\2"
 _PACK_START = b"PACK\0\0\0\2"
 _U32, _U64 = struct.Struct(">I"), struct.Struct(">Q")
-_FAN = len(_INDEX_START)  # where the 256 counts by the first byte of an id stand
+_FAN = len(INDEX_START)  # where the 256 counts by the first byte of an id stand
 _IDS = _FAN + 256 * 4
 _TRAILER = 20  # the checksum at the end of a pack
 _LARGE = 1 << 31  # in the table of offsets: the rest counts in the table of those of 64 bits
@@ -84,6 +84,30 @@ def objects_of_size(index_path: str, sizes: range) -> Iterator[Found]:
         raise ValueError(f"{index_path}: {error}") from None
 
 
+def parse_header(data: bytes | mmap, at: int) -> tuple[int, int, int | bytes | None, int]:
+    """What stands before the deflated data of an object: Git's number of its kind, the size of the
+    data, what it builds on if it is a delta (how far back that stands, or its raw id), and where
+    the deflated data begins. Raises ValueError, or IndexError where the data ends."""
+    byte = data[at]
+    kind, size, shift, at = byte >> 4 & 7, byte & 15, 4, at + 1
+    while byte & 128:
+        byte = data[at]
+        size |= (byte & 127) << shift
+        shift, at = shift + 7, at + 1
+    if kind in _WHOLE:
+        return kind, size, None, at
+    if kind == _REF_DELTA:
+        return kind, size, data[at : at + 20], at + 20
+    if kind != _OFS_DELTA:
+        raise ValueError("of an unknown kind")
+    byte = data[at]
+    back, at = byte & 127, at + 1
+    while byte & 128:
+        byte = data[at]
+        back, at = (back + 1) << 7 | byte & 127, at + 1
+    return kind, size, back, at
+
+
 def _open_all(directory: str) -> list[_Pack]:
     packs = []
     with suppress(FileNotFoundError):
@@ -103,7 +127,7 @@ class _Pack:
         self._pack: mmap | None = None
         self._kept: dict[int, Found] = {}
         self._kept_bytes = 0
-        if self._index[:_FAN] != _INDEX_START:
+        if self._index[:_FAN] != INDEX_START:
             self.close()
             raise ValueError(f"{index_path} is not an index of version 2")
         self._fan = (0, *struct.unpack_from(">256I", self._index, _FAN))
@@ -187,27 +211,13 @@ class _Pack:
         pack = self._pack or self._open()
         if not len(_PACK_START) < offset < len(pack) - _TRAILER:
             raise ValueError("outside of the pack")
-        byte = pack[offset]
-        kind, size, shift, at = byte >> 4 & 7, byte & 15, 4, offset + 1
-        while byte & 128:
-            byte = pack[at]
-            size |= (byte & 127) << shift
-            shift, at = shift + 7, at + 1
-        base = None
-        if kind == _OFS_DELTA:
-            byte = pack[at]
-            back, at = byte & 127, at + 1
-            while byte & 128:
-                byte = pack[at]
-                back, at = (back + 1) << 7 | byte & 127, at + 1
-            base = offset - back
-        elif kind == _REF_DELTA:
-            base = self._offset(pack[at : at + 20])
+        kind, size, base, at = parse_header(pack, offset)
+        if isinstance(base, int):
+            base = offset - base
+        elif base is not None:
+            base = self._offset(base)
             if base is None:
                 raise ValueError("a delta without its base")
-            at += 20
-        elif kind not in _WHOLE:
-            raise ValueError("of an unknown kind")
         return kind, base, size, at
 
     def _inflated(self, at: int, size: int) -> bytes:

@@ -1,21 +1,28 @@
 """Writing many new objects as one pack.
 
 The format is Git's own (``gitformat-pack(5)``): version 2, no deltas, since what is new in one
-change is small files that differ. dulwich writes the index.
+change is small files that differ. An index, of version 2 too, has the ids in order, behind 256
+counts of them by first byte, and then, in the same order, the CRC-32 of what is stored and where
+that stands.
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
+import struct
 import zlib
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from itertools import accumulate
 
 from dulwich.object_format import SHA1
-from dulwich.pack import pack_object_header, write_pack_index_v2
+from dulwich.pack import pack_object_header
 
 from .objects import KIND_NUMBERS, ObjectID
+from .pack_reader import INDEX_START
 
+_LARGE = 1 << 31  # from this offset on, it stands in a table of 64 bits
 _LEVEL = 1  # the objects are small: speed over size, until git repacks
 
 
@@ -31,7 +38,7 @@ def write_pack(directory: str, objects: Mapping[ObjectID, tuple[str, bytes]]) ->
     try:
         entries, checksum = _write_objects(temporary, objects)
         with open(index, "xb") as file:
-            write_pack_index_v2(file, entries, checksum)
+            file.write(encode_index(entries, checksum))
             _sync(file.fileno())
         final = os.path.join(directory, f"pack-{checksum.hex()}")
         os.chmod(temporary, 0o444)
@@ -47,8 +54,8 @@ def write_pack(directory: str, objects: Mapping[ObjectID, tuple[str, bytes]]) ->
 
 def _write_objects(
     path: str, objects: Mapping[ObjectID, tuple[str, bytes]]
-) -> tuple[list[tuple[bytes, int, int | None]], bytes]:
-    entries: list[tuple[bytes, int, int | None]] = []
+) -> tuple[list[tuple[bytes, int, int]], bytes]:
+    entries: list[tuple[bytes, int, int]] = []
     with open(path, "xb") as file:
         offset, check = 0, hashlib.sha1(usedforsecurity=False)
 
@@ -67,7 +74,26 @@ def _write_objects(
         file.write(check.digest())
         file.flush()
         _sync(file.fileno())
-    return sorted(entries), check.digest()
+    return entries, check.digest()
+
+
+def encode_index(entries: Iterable[tuple[bytes, int, int]], checksum: bytes) -> bytes:
+    """The index of a pack with this checksum: of each object the raw id, the offset, the CRC-32."""
+    ordered = sorted(entries)
+    counts = Counter(oid[0] for oid, _, _ in ordered)
+    large = [offset for _, offset, _ in ordered if offset >= _LARGE]
+    places = iter(range(_LARGE, _LARGE + len(large)))
+    short = (next(places) if offset >= _LARGE else offset for _, offset, _ in ordered)
+    data = b"".join([
+        INDEX_START,
+        struct.pack(">256I", *accumulate(counts[byte] for byte in range(256))),
+        *(oid for oid, _, _ in ordered),
+        struct.pack(f">{len(ordered)}I", *(crc for _, _, crc in ordered)),
+        struct.pack(f">{len(ordered)}I", *short),
+        struct.pack(f">{len(large)}Q", *large),
+        checksum,
+    ])  # fmt: skip
+    return data + hashlib.sha1(data, usedforsecurity=False).digest()
 
 
 def _sync(descriptor: int) -> None:

@@ -12,23 +12,27 @@ import os
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import BinaryIO
 
 from dulwich.config import ConfigFile
 
-from ..errors import CmgitError, Damaged
+from ..errors import Damaged
 from .bundle import command
 from .commits import tag_target
 from .git import DEFAULT_BRANCH, GitRepository
 from .git_program import Done, environment
-from .objects import SUBMODULE, ObjectID, read_tree
+from .objects import KIND_NUMBERS, SUBMODULE, ObjectID, read_tree
+from .pack_indexer import UNEXPECTED, index_pack
+from .pack_reader import Found
 
 _LAYOUT = ("objects/pack", "objects/info", "refs/heads", "refs/tags")
 _CONFIG = "[core]\n\trepositoryformatversion = 0\n\tfilemode = true\n\tbare = true\n"
 _SUFFIXES = (".pack", ".rev", ".idx")  # in the order in which they may appear
 _CHUNK = 1 << 20
+_HEADER = 12  # bytes, the last four of which count the objects
+_MANY = 500  # objects; below, starting git takes longer than what it saves
 
 
 class Quarantine:
@@ -46,7 +50,8 @@ class Quarantine:
             self._write("objects/info/alternates", objects + "\n")
         self.connected = True  # all that the objects refer to was looked for
         self._git: GitRepository | None = None
-        self._by_dulwich: list[str] = []  # packs and their indexes, not flushed yet
+        self._lacking: set[bytes] = set()  # ids of what the objects refer to, in other packs
+        self._taken_here: list[str] = []  # packs and their indexes, not flushed yet
 
     def _write(self, name: str, text: str) -> None:
         with open(os.path.join(self.path, *name.split("/")), "w", encoding="utf-8") as file:
@@ -67,19 +72,35 @@ class Quarantine:
 
     # -- taking in ----------------------------------------------------------------------------
 
-    def take(self, start: bytes, stream: BinaryIO, objects: int, program: str = "") -> None:
-        """Take in a pack, thin or not: its first 12 bytes, and a stream with the others.
+    def take(self, start: bytes, stream: BinaryIO, program: str = "") -> None:
+        """Take in a pack, thin or not: its first bytes, and a stream with the others.
 
         Every object is hashed, and what one refers to has to be there. With a ``program`` git
-        does it. Raises Damaged.
+        takes the big ones. Raises Damaged.
         """
+        self._take(start, stream, program)
+        self._check_links()
+
+    def take_packs(self, paths: Sequence[str], program: str = "") -> None:
+        """Take in files, whose objects may refer to those of each other. Raises Damaged."""
+        for path in paths:
+            with open(path, "rb") as file:
+                self._take(b"", file, program)
+        self._check_links()
+
+    def _take(self, start: bytes, stream: BinaryIO, program: str) -> None:
         self.close()
+        start += stream.read(_HEADER - len(start))
+        if start[:4] != b"PACK" or len(start) < _HEADER:
+            raise Damaged("what came is no pack")
+        objects = int.from_bytes(start[8:], "big")
         if not objects:
-            _drain(stream)
-        elif program:
+            while stream.read(_CHUNK):
+                pass
+        elif program and objects >= _MANY:
             self._take_by_git(start, stream, program)
         else:
-            self._take_by_dulwich(start, stream)
+            self._take_here(start, stream)
 
     def _take_by_git(self, start: bytes, stream: BinaryIO, program: str) -> None:
         words = ["index-pack", "--stdin", "--fix-thin", "--check-self-contained-and-connected"]
@@ -105,49 +126,34 @@ class Quarantine:
         if code == 1:  # some of what it refers to is elsewhere: in the target, one hopes
             self.connected = False
 
-    def _take_by_dulwich(self, start: bytes, stream: BinaryIO) -> None:
-        held = start
+    def _take_here(self, start: bytes, stream: BinaryIO) -> None:
+        git = self.git
 
-        def read(size: int) -> bytes:
-            nonlocal held
-            if held:
-                data, held = held[:size], held[size:]
-                return data + stream.read(size - len(data))
-            return stream.read(size)
+        def base(oid: bytes) -> Found | None:
+            with suppress(Damaged):
+                kind, data = git.objects.read(ObjectID(oid.hex()))
+                return KIND_NUMBERS[kind], data
+            return None
 
-        store = self.git.dulwich.object_store
-        before = set(os.listdir(self._packs))
+        shallow = {oid.decode("ascii") for oid in git.dulwich.get_shallow()}
         try:
-            store.add_thin_pack(read, None)
-        except CmgitError:
-            raise
-        except Exception as error:  # dulwich has no common root for what damaged bytes cause
-            if isinstance(error, OSError) and error.errno:
-                raise
+            taken = index_pack(start, stream, self._packs, base, shallow)
+        except UNEXPECTED as error:
             raise Damaged(f"its pack is not whole: {_said(error)}") from None
         self.close()
-        new = sorted(set(os.listdir(self._packs)) - before)
-        self._by_dulwich += new
-        for name in new:
-            if name.endswith(".pack"):
-                self._check_links(name)
+        self._taken_here += [f"{taken.name}.pack", f"{taken.name}.idx"]
+        self._lacking |= taken.lacking
+
+    def _check_links(self) -> None:
+        """Raise Damaged when something that the objects refer to is not there."""
+        lacking, self._lacking = self._lacking, set()
+        for raw in lacking:
+            if (oid := ObjectID(raw.decode("ascii"))) not in self.git.objects:
+                raise Damaged(f"its pack is not whole: it refers to {oid}, missing")
 
     @property
     def _packs(self) -> str:
         return os.path.join(self.path, "objects", "pack")
-
-    def _check_links(self, name: str) -> None:
-        """Raise Damaged when something that the objects of a pack refer to is not there."""
-        store = self.git.objects
-        pack = next(
-            p for p in self.git.dulwich.object_store.packs if os.fspath(p.data.path).endswith(name)
-        )
-        ids = [ObjectID(raw.decode("ascii")) for raw in pack]
-        there = set(ids)
-        for oid in ids:
-            for below in links(self.git, oid):
-                if below not in there and below not in store:
-                    raise Damaged(f"its pack is not whole: {oid} refers to {below}, missing")
 
     # -- accepting ----------------------------------------------------------------------------
 
@@ -189,7 +195,7 @@ class Quarantine:
 
     def _sync_packs(self) -> None:
         """Make the packs durable; git has done so with those that it took."""
-        for name in self._by_dulwich:
+        for name in self._taken_here:
             _sync(os.path.join(self._packs, name))
         _sync(self._packs)
 
@@ -228,11 +234,6 @@ def links(git: GitRepository, oid: ObjectID) -> list[ObjectID]:
 def _said(error: Exception) -> str:
     lines = str(error).splitlines()
     return lines[0][:200] if lines else type(error).__name__
-
-
-def _drain(stream: BinaryIO) -> None:
-    while stream.read(_CHUNK):
-        pass
 
 
 def _sync(path: str) -> None:

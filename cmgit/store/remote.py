@@ -16,6 +16,7 @@ from .address import Source, parse_source
 from .commits import Signature
 from .formats import refuse_unsupported
 from .git import GitRepository
+from .local_packs import copy_packs
 from .login import Login, given_login, stored_login
 from .objects import EXECUTABLE, FILE, ObjectID, TreeEntry
 from .quarantine import Quarantine
@@ -121,7 +122,7 @@ def _bring(incoming: Incoming, source: Source, progress: Progress | None) -> Fet
         refuse_unsupported(source.path, partial=True)
     transport, program = chosen()
     try:
-        got = logged_in(
+        got = copy_packs(source, incoming, program) or logged_in(
             source, program, lambda login: transport.fetch(source, incoming, login, progress)
         )
         _check(incoming, got, program)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from cmgit.mirror.state import read_state
-from cmgit.store import dulwich_transport, git_program
+from cmgit.store import git_program, quarantine
 from cmgit.workspace import Workspace
 from tests.servers import Backend, backend, collect
 
@@ -42,7 +42,7 @@ FAILURES = {
 @pytest.fixture(params=["dulwich", "both", "git"])
 def transport(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """Each way of fetching: by dulwich alone, with the help of git, by git alone."""
-    monkeypatch.setattr(dulwich_transport, "_MANY", 0)
+    monkeypatch.setattr(quarantine, "_MANY", 0)
     monkeypatch.setattr(git_program, "STALLED_SECONDS", 1)
     monkeypatch.setitem(git_program._SETTINGS, "http.lowSpeedTime", "1")
     if request.param != "both":

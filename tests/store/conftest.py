@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import subprocess
 from pathlib import Path
 
@@ -66,3 +67,20 @@ def saved(git: Git, path: Path) -> str:
         assert repository.worktree is not None
         change.stage(*status.pending(repository.worktree))
     return git(path, "rev-parse", "HEAD^{tree}").strip()
+
+
+@pytest.fixture
+def repository(tmp_path: Path, git: Git) -> Path:
+    """A bare repository with objects of all kinds, many of them alike, all of them loose."""
+    path = tmp_path / "work"
+    subprocess.run(["git", "init", "-q", "-b", "main", str(path)], check=True)
+    rng = random.Random(1)
+    lines = [rng.randbytes(30).hex() for _ in range(400)]
+    for number in range(40):
+        lines[rng.randrange(len(lines))] = rng.randbytes(30).hex()
+        (path / "same.txt").write_text("\n".join(lines))
+        (path / f"{number}.bin").write_bytes(rng.randbytes(rng.randrange(3) * 1000))
+        git(path, "add", "-A")
+        git(path, "commit", "-qm", f"number {number}")
+    git(path, "tag", "-a", "v1", "-m", "a tag")
+    return path / ".git"

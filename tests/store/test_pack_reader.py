@@ -28,23 +28,6 @@ WAYS = {
 }
 
 
-@pytest.fixture
-def repository(tmp_path: Path, git: Git) -> Path:
-    """A bare repository with objects of all kinds, many of them alike, all of them loose."""
-    path = tmp_path / "work"
-    subprocess.run(["git", "init", "-q", "-b", "main", str(path)], check=True)
-    rng = random.Random(1)
-    lines = [rng.randbytes(30).hex() for _ in range(400)]
-    for number in range(40):
-        lines[rng.randrange(len(lines))] = rng.randbytes(30).hex()
-        (path / "same.txt").write_text("\n".join(lines))
-        (path / f"{number}.bin").write_bytes(rng.randbytes(rng.randrange(3) * 1000))
-        git(path, "add", "-A")
-        git(path, "commit", "-qm", f"number {number}")
-    git(path, "tag", "-a", "v1", "-m", "a tag")
-    return path / ".git"
-
-
 def ids(repository: Path) -> list[ObjectID]:
     """The ids of all objects."""
     words = ["git", "-C", str(repository), "cat-file", "--batch-all-objects", "--batch-check"]

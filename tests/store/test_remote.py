@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from cmgit.errors import NotFound, RemoteError, Unsupported, UsageError
-from cmgit.store import dulwich_transport, git_program
+from cmgit.store import git_program, quarantine
 from cmgit.store.git import GitRepository
 from cmgit.store.login import given_login
 from cmgit.store.remote import fetch, package_directory, parse_source, snapshot
@@ -43,7 +43,7 @@ def origin(make_repo, git) -> Path:
 @pytest.fixture(params=["dulwich", "both", "git"])
 def transport(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """Each way of fetching: by dulwich alone, with the help of git, by git alone."""
-    monkeypatch.setattr(dulwich_transport, "_MANY", 0)
+    monkeypatch.setattr(quarantine, "_MANY", 0)
     if request.param != "both":
         monkeypatch.setenv("CMGIT_TRANSPORT", request.param)
     return str(request.param)

@@ -115,6 +115,8 @@ def _at_once(
 
     if not all(mirror.source.path and read_state(home, mirror.url).synced for mirror in mirrors):
         chosen()  # a fork shares what is imported
+        if any(mirror.url.startswith("http") for mirror in mirrors):
+            import urllib3  # noqa: F401
     # where threads may be about, a fork is not safe
     context = multiprocessing.get_context("fork" if sys.platform == "linux" else "spawn")
     lines = context.SimpleQueue()

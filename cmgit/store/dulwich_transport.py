@@ -11,15 +11,16 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from threading import Thread
-from typing import IO, Any, BinaryIO
+from typing import IO, TYPE_CHECKING, Any, BinaryIO
+from urllib.parse import urlsplit
 
 from dulwich.client import (
     GitClient,
-    HttpGitClient,
     HTTPUnauthorized,
     LocalGitClient,
     SubprocessGitClient,
     SubprocessWrapper,
+    default_urllib3_manager,
     get_transport_and_path,
 )
 from dulwich.config import StackedConfig
@@ -44,6 +45,11 @@ from .transport import (
     no_repository,
 )
 
+if TYPE_CHECKING:
+    from dulwich.client import AuthCallbackPoolManager
+    from urllib3 import PoolManager
+
+_MATTERS = re.compile(r"_proxy$|SSL|CURL", re.IGNORECASE)  # in an environment, to connections
 _TOLD_SECONDS = 0.25  # between two words on what has come
 _REDIRECTS = 3
 _STATUS = re.compile(r"unexpected http resp (\d+)")
@@ -152,11 +158,8 @@ def _client(
         username=username,
         password=password,
         ssh_command=ssh or (None if _has_ssh(config) else git_program.SSH),
+        pool_manager=_connections(source.url, config),
     )
-    if isinstance(client, HttpGitClient):  # else urllib3 waits for a silent server four times
-        from urllib3 import Retry
-
-        client.pool_manager.connection_pool_kw["retries"] = Retry(_REDIRECTS, connect=0, read=0)
     before = socket.getdefaulttimeout()
     socket.setdefaulttimeout(git_program.STALLED_SECONDS)
     try:
@@ -164,6 +167,33 @@ def _client(
             yield client, path
     finally:
         socket.setdefaulttimeout(before)
+
+
+_kept: dict[tuple[object, ...], Any] = {}
+
+
+def _connections(url: str, config: StackedConfig) -> PoolManager | None:
+    """What keeps connections to a server for the next repository of it, as long as the process and
+    the settings are the same; None for what is not HTTP."""
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https"):
+        return None
+    sections = [
+        (section, *file.items(section))
+        for file in config.backends
+        for section in file.sections()
+        if section[0] == b"http"
+    ]
+    of_some = any(len(section) > 1 for section, *_ in sections)  # those of some URLs
+    environment = [(k, v) for k, v in os.environ.items() if _MATTERS.search(k)]
+    key = (os.getpid(), url if of_some else parts[:2], *sections, *environment)
+    if key not in _kept:
+        from urllib3 import Retry
+
+        _kept[key] = default_urllib3_manager(config, base_url=url)
+        # else it waits for a silent server four times
+        _kept[key].connection_pool_kw["retries"] = Retry(_REDIRECTS, connect=0, read=0)
+    return _kept[key]  # type: ignore[no-any-return]
 
 
 def _has_ssh(config: StackedConfig) -> bool:

@@ -127,7 +127,7 @@ class Fleet:
         expect("it says so", said in output, True)
         for name in self.names:
             expect(f"tip of {name}", tip(place / name), self.tips[name])
-        expect("git fsck", run_git(place / self.names[0], "fsck"), "")
+        expect("git fsck", run_git(place / self.names[0], "fsck", "--no-dangling"), "")
 
     def print_sizes(self) -> None:
         """How many bytes came with the new commits, and their ratio to what Git keeps of them."""

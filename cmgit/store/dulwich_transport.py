@@ -1,4 +1,4 @@
-"""The transport of dulwich; git, where it is there, indexes big packs and reads directories."""
+"""The transport of dulwich; git, where it is there, takes in big packs, reads directories."""
 
 from __future__ import annotations
 

@@ -2,8 +2,9 @@
 
 A transport asks what the other side has, and brings what is missing here into a *quarantine*
 (:mod:`.quarantine`), where no one sees it. It moves no ref. dulwich is the one that is always
-there. When git is there too, dulwich still speaks with servers, but git indexes big packs as they
-come, and hands out those of directories of this machine, both several times faster.
+there. When git is there too, dulwich still speaks with servers, but git takes in big packs as they
+come, and hands out those of directories of this machine, both several times faster. For a new
+repository the packs of a directory are copied (:mod:`.local_packs`).
 ``CMGIT_TRANSPORT=git`` leaves the network to git as well, whose configuration knows ways that
 dulwich does not; ``CMGIT_TRANSPORT=dulwich`` does without git.
 

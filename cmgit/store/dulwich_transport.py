@@ -46,7 +46,6 @@ from .transport import (
 )
 
 if TYPE_CHECKING:
-    from dulwich.client import AuthCallbackPoolManager
     from urllib3 import PoolManager
 
 _MATTERS = re.compile(r"_proxy$|SSL|CURL", re.IGNORECASE)  # in an environment, to connections

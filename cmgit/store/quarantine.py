@@ -176,22 +176,22 @@ class Quarantine:
         self, refs: Mapping[str, ObjectID], head: str, url: str, mirror: bool = False
     ) -> None:
         """Make the whole a repository with these refs, durably; it is to be renamed then."""
-        self._keep("packed-refs", packed_refs(refs))
+        files = {"packed-refs": packed_refs(refs)}
         if head:
-            self._keep("HEAD", f"ref: {head}\n".encode("utf-8", "surrogateescape"))
+            files["HEAD"] = f"ref: {head}\n".encode("utf-8", "surrogateescape")
         if url:
             config = self.git.local_config()
             set_origin(config, url, mirror)
             text = io.BytesIO()
             config.write_to_file(text)
-            self._keep("config", text.getvalue())
-        self._sync_packs()
-
-    def _keep(self, name: str, data: bytes) -> None:
-        with open(os.path.join(self.path, name), "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
+            files["config"] = text.getvalue()
+        paths = [os.path.join(self.path, name) for name in files]
+        for path, data in zip(paths, files.values(), strict=True):
+            with open(path, "wb") as file:
+                file.write(data)
+        self._sync_packs()  # of all that is written, the first one takes long
+        for path in [*paths, self.path]:
+            _sync(path)
 
     def _sync_packs(self) -> None:
         """Make the packs durable; git has done so with those that it took."""

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import os
+import random
 import shutil
+import subprocess
+import sys
+import time
 from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
@@ -22,6 +26,8 @@ from tests.lfs.server import Misbehaving, serving
 
 BIG, OTHER = os.urandom(200_000), os.urandom(150_000)
 POINTERS = [Pointer(sha256(data).hexdigest(), len(data)) for data in (BIG, OTHER)]
+KILLS = int(os.environ.get("CMGIT_KILLS", "0")) or 3
+SEED = int(os.environ.get("CMGIT_SEED", "0")) or random.randrange(1, 1_000_000)
 LIMIT = {"cmr.yaml": "alias: demo\nuid: 0123456789abcdef\nlarge_files: 100k\n"}
 needs_git_lfs = pytest.mark.skipif(not shutil.which("git-lfs"), reason="git-lfs is not installed")
 
@@ -201,3 +207,32 @@ def test_no_large_files(make_repo: MakeRepo, workspace: Workspace, server: Misbe
     repositories.init(workspace, path=str(make_repo("plain", "a")))
     assert good("lfs", "push", "plain", f"--to={server.url}", "--json").json[0]["sent"] == 0
     assert server.seen == []
+
+
+@pytest.mark.parametrize("to", ["there", "server"])
+def test_killed(
+    to: str, demo: Path, server: Misbehaving, workspace: Workspace, tmp_path: Path
+) -> None:
+    """Whenever it is killed: what counts as there is whole, and the next one sends the rest."""
+    write_files(tmp_path / "more", {f"{n}.bin": os.urandom(300_000) for n in range(20)})
+    workspace.add("script", "demo:more", source=str(tmp_path / "more"))
+    there = tmp_path / "there"
+    place = str(there) if to == "there" else server.url
+    there.mkdir()
+    command = [sys.executable, "-m", "cmgit", "lfs", "push", "demo", f"--to={place}"]
+    chance = random.Random(SEED)
+    for _ in range(KILLS):
+        with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
+            time.sleep(chance.uniform(0.3, 0.8))
+            process.kill()
+        for path in objects(tmp_path / to):
+            assert sha256(path.read_bytes()).hexdigest() == path.name, SEED
+    last = run("lfs", "push", "demo", f"--to={place}", "--json")
+    assert (last.code, last.json[0]["large_files"], last.json[0]["missing"]) == (0, 22, [])
+    assert run("lfs", "push", "demo", f"--to={place}", "--json").json[0]["sent"] == 0
+    assert len(objects(tmp_path / to)) == 22
+
+
+def objects(place: Path) -> list[Path]:
+    """The contents of large files that are there."""
+    return [path for path in place.rglob("objects/**/*") if len(path.name) == 64]

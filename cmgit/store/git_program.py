@@ -13,7 +13,10 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from io import BufferedReader
+from typing import IO
 
 from ..errors import GitError
 
@@ -94,20 +97,26 @@ def settings() -> list[str]:
     return [word for key, value in _SETTINGS.items() for word in ("-c", f"{key}={value}")]
 
 
-def output(program: str, words: Sequence[str], directory: str) -> Iterator[bytes]:
-    """The lines that git prints about a Git directory, as they come; raises GitError at the end
-    when it fails."""
+@contextmanager
+def output(
+    program: str,
+    words: Sequence[str],
+    directory: str,
+    given: IO[bytes] | int = subprocess.DEVNULL,
+    extra: Mapping[str, str] = {},
+) -> Iterator[BufferedReader]:
+    """What git prints about a Git directory, as it comes; raises GitError at the end when it
+    fails. ``given`` is its stdin."""
     with tempfile.TemporaryFile() as errors, subprocess.Popen(
         [program, *settings(), "--git-dir", directory, *words],
-        stdin=subprocess.DEVNULL,
+        stdin=given,
         stdout=subprocess.PIPE,
         stderr=errors,
-        env=environment(),
+        env={**environment(), **extra},
         cwd=directory,
     ) as process:  # fmt: skip
-        assert process.stdout is not None
         try:
-            yield from process.stdout
+            yield process.stdout  # type: ignore[misc]
         except BaseException:
             process.kill()
             raise

@@ -153,8 +153,9 @@ def _sized_by_git(directory: str, program: str) -> Iterator[Found]:
 
     words = ["cat-file", "--batch-all-objects", "--unordered", "--buffer"]
     words.append("--batch-check=%(objectsize) %(objectname)")
-    with closing(PackReader(os.path.join(directory, "objects", "pack"))) as packs:
-        for line in output(program, words, directory):
+    packs = PackReader(os.path.join(directory, "objects", "pack"))
+    with closing(packs), output(program, words, directory) as lines:
+        for line in lines:
             size, _, oid = line.rstrip().partition(b" ")
             if int(size) in _SIZES:
                 found = packs.read(oid.decode("ascii"))

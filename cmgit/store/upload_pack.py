@@ -12,7 +12,6 @@ import io
 import os
 import re
 import subprocess
-import tempfile
 import time
 from collections.abc import Callable
 from contextlib import closing
@@ -99,27 +98,11 @@ def _run_git(
     write: Write,
 ) -> None:
     options = [word for key, value in _SETTINGS.items() for word in ("-c", f"{key}={value}")]
-    command = [program, *git_program.settings(), *options, service.removeprefix("git-"), *words]
-    with tempfile.TemporaryFile() as errors, subprocess.Popen(
-        [*command, path],
-        stdin=request,
-        stdout=subprocess.PIPE,
-        stderr=errors,
-        env={**git_program.environment(), **({"GIT_PROTOCOL": version} if version else {})},
-        cwd=path,
-    ) as process:  # fmt: skip
-        assert process.stdout is not None
-        try:
-            while data := process.stdout.read1(_CHUNK):  # type: ignore[attr-defined]
-                write(data)
-        except BaseException:
-            process.kill()
-            raise
-        code = process.wait()
-        errors.seek(0)
-        said = errors.read().decode("utf-8", "replace")
-    if code:
-        raise GitError(f"{path}: {git_program.Done(code, '', said).complaint}")
+    command = [*options, service.removeprefix("git-"), *words, path]
+    extra = {"GIT_PROTOCOL": version} if version else {}
+    with git_program.output(program, command, path, request, extra) as pack:
+        while data := pack.read1(_CHUNK):
+            write(data)
 
 
 # -- without git ------------------------------------------------------------------------------

@@ -49,6 +49,8 @@ if TYPE_CHECKING:
     from urllib3 import PoolManager
 
 _MATTERS = re.compile(r"_proxy$|SSL|CURL", re.IGNORECASE)  # in an environment, to connections
+_IDLE_SECONDS = 2.0  # then a server may be about to close a connection
+_MOST_KEPT = 8  # servers, or settings
 _TOLD_SECONDS = 0.25  # between two words on what has come
 _REDIRECTS = 3
 _STATUS = re.compile(r"unexpected http resp (\d+)")
@@ -168,7 +170,7 @@ def _client(
         socket.setdefaulttimeout(before)
 
 
-_kept: dict[tuple[object, ...], Any] = {}
+_kept: dict[tuple[object, ...], tuple[Any, float]] = {}  # and when they were last used
 
 
 def _connections(url: str, config: StackedConfig) -> PoolManager | None:
@@ -186,13 +188,19 @@ def _connections(url: str, config: StackedConfig) -> PoolManager | None:
     of_some = any(len(section) > 1 for section, *_ in sections)  # those of some URLs
     environment = [(k, v) for k, v in os.environ.items() if _MATTERS.search(k)]
     key = (os.getpid(), url if of_some else parts[:2], *sections, *environment)
-    if key not in _kept:
+    pool, used = _kept.pop(key, (None, 0.0))
+    if pool is None:
         from urllib3 import Retry
 
-        _kept[key] = default_urllib3_manager(config, base_url=url)
+        pool = default_urllib3_manager(config, base_url=url)
         # else it waits for a silent server four times
-        _kept[key].connection_pool_kw["retries"] = Retry(_REDIRECTS, connect=0, read=0)
-    return _kept[key]  # type: ignore[no-any-return]
+        pool.connection_pool_kw["retries"] = Retry(_REDIRECTS, connect=0, read=0)
+    elif time.monotonic() - used > _IDLE_SECONDS:
+        pool.clear()
+    _kept[key] = pool, time.monotonic()
+    while len(_kept) > _MOST_KEPT:
+        _kept.pop(next(iter(_kept)))[0].clear()
+    return pool  # type: ignore[no-any-return]
 
 
 def _has_ssh(config: StackedConfig) -> bool:

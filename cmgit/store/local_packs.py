@@ -7,6 +7,7 @@ from __future__ import annotations
 import os
 import re
 
+from ..errors import Damaged
 from .address import Source
 from .ref_files import git_directory, read_refs
 from .transport import Fetched, Incoming, fetched
@@ -16,10 +17,7 @@ _PACK = re.compile(r"pack-[0-9a-f]+\.pack")
 
 def copy_packs(source: Source, incoming: Incoming, program: str) -> Fetched | None:
     """What a source has, once its packs are in quarantine; None, and nothing, when they are not all
-    that is needed, or what is there already need not be copied: it is to be fetched then.
-
-    Raises Damaged.
-    """
+    that is needed, not whole, or some of it is here already: it is to be fetched then."""
     if not os.path.isdir(source.path) or incoming.git is not None or incoming.depth is not None:
         return None
     directory = git_directory(source.path)
@@ -27,7 +25,11 @@ def copy_packs(source: Source, incoming: Incoming, program: str) -> Fetched | No
     packs = _packs(directory)
     if here is None or not here.refs or not packs:
         return None
-    incoming.quarantine.take_packs(packs, program)
+    try:
+        incoming.quarantine.take_packs(packs, program)
+    except (Damaged, FileNotFoundError):  # repacked meanwhile, or what no ref reaches is not whole
+        incoming.restart()
+        return None
     return fetched(here.refs.items(), here.head)
 
 
@@ -42,6 +44,11 @@ def _packs(directory: str) -> list[str]:
         if any(os.listdir(os.path.join(objects, name)) for name in loose):
             return []
         packs = os.path.join(objects, "pack")
-        return [os.path.join(packs, name) for name in os.listdir(packs) if _PACK.fullmatch(name)]
+        found = set(os.listdir(packs))
+        return [
+            os.path.join(packs, name)
+            for name in sorted(found)
+            if _PACK.fullmatch(name) and f"{name[:-5]}.idx" in found  # git sees no other
+        ]
     except OSError:  # no directory, or none to be read
         return []

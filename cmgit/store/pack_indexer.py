@@ -11,7 +11,6 @@ from __future__ import annotations
 import os
 import re
 import struct
-import tempfile
 import zlib
 from array import array
 from collections.abc import Callable, Container, Iterable, Iterator
@@ -25,8 +24,8 @@ from dulwich.objects import parse_tree
 from dulwich.pack import apply_delta, pack_object_header
 
 from .objects import SUBMODULE
-from .pack_reader import Found, parse_header
-from .pack_writer import encode_index
+from .pack_reader import Found, parse_header, size_of_result
+from .pack_writer import encode_index, new_pack, put_pack
 
 UNEXPECTED = (
     ValueError, IndexError, OverflowError, MemoryError, struct.error, zlib.error, ApplyDeltaError,
@@ -42,6 +41,7 @@ _CHUNK = 1 << 16
 _HEADER = 64  # bytes that what stands before deflated data takes at most
 _SLACK = 64  # deflated data is at most so much larger than what went in, and one in 256
 _HELD = 1 << 20  # bytes of a blob that is held whole, to be hashed
+_MOST = 1 << 30  # bytes of what is made in memory; Git makes no deltas of more than half of that
 _KEPT = 64 << 20  # bytes of bases that wait for the next delta
 
 _COMMIT_REFERS = re.compile(rb"tree ([0-9a-f]{40})\n((?:parent [0-9a-f]{40}\n)*)author ")
@@ -69,28 +69,20 @@ def index_pack(
     hexadecimal, whose parents need not be there. The files are not flushed to the disk. Raises one
     of UNEXPECTED for a pack that is not whole, and leaves nothing then.
     """
-    pack = _Objects(base, shallow)
-    with tempfile.NamedTemporaryFile(dir=directory, prefix="tmp_pack_", delete=False) as file:
-        temporary = file.name
-        try:
-            digest = pack.scan(_Inflow(start, stream, file))
+    objects = _Objects(base, shallow)
+    with new_pack(directory) as (pack, index):
+        with open(pack, "x+b") as file:
+            digest = objects.scan(_Inflow(start, stream, file))
             file.flush()
             with mmap(file.fileno(), 0, access=ACCESS_READ) as stored:
-                pack.apply_deltas(stored)
-                if pack.is_thin:
-                    digest = pack.complete(file)
-            pack.check_whole()
-            name = os.path.join(directory, f"pack-{digest.hex()}")
-            with open(f"{name}.idx", "wb") as index:
-                index.write(encode_index(pack.entries(), digest))
-        except BaseException:
-            file.close()
-            os.unlink(temporary)
-            raise
-    for path in (temporary, f"{name}.idx"):
-        os.chmod(path, 0o444)
-    os.replace(temporary, f"{name}.pack")
-    return Taken(os.path.basename(name), pack.lacking())
+                objects.apply_deltas(stored)
+                if objects.is_thin:
+                    digest = objects.complete(file)
+        objects.check_whole()
+        with open(index, "xb") as file:
+            file.write(encode_index(objects.entries(), digest))
+        name = put_pack(pack, index, digest)
+    return Taken(os.path.basename(name), objects.lacking())
 
 
 class _Inflow:
@@ -191,6 +183,7 @@ class _Objects:
         self._on_offset: dict[int, list[int]] = {}  # deltas that wait, by the offset of their base
         self._on_id: dict[bytes, list[int]] = {}
         self._referred: set[bytes] = set()  # ids in hexadecimal
+        self._added: set[bytes] = set()  # ids of what a thin pack builds on
         self._stored: mmap | bytes = b""
 
     # -- what stands in it --------------------------------------------------------------------
@@ -228,6 +221,8 @@ class _Objects:
             for piece in pieces:
                 digest.update(piece)
             self._ids[number] = digest.digest()
+        elif size > _MOST:
+            raise ValueError(f"a {_NAMES[kind].decode('ascii')} has more than {_MOST} bytes")
         else:
             self._know(number, kind, b"".join(pieces))
 
@@ -236,6 +231,8 @@ class _Objects:
         digest = sha1(b"%s %d\0" % (_NAMES[kind], len(data)))
         digest.update(data)
         self._ids[number] = digest.digest()
+        if self._ids[number] in self._added:
+            raise ValueError(f"{digest.hexdigest()} builds on itself")
         self._kinds[number] = kind
         try:
             self._referred.update(_referred(kind, data, digest.hexdigest() in self._shallow))
@@ -265,12 +262,12 @@ class _Objects:
     def complete(self, file: IO[bytes]) -> bytes:
         """Add what is not here at the end of a pack; returns its new digest."""
         file.seek(-_DIGEST, os.SEEK_END)
-        while self._on_id:
+        for oid in list(self._on_id):
+            if oid in self._on_id and (found := self._read_base(oid)) is not None:
+                self._append(file, oid, *found)
+        if self._on_id:
             oid = next(iter(self._on_id))
-            found = self._read_base(oid)
-            if found is None:
-                raise ValueError(f"a delta builds on {oid.hex()}, which is missing")
-            self._append(file, oid, *found)
+            raise ValueError(f"a delta builds on {oid.hex()}, which is missing")
         end = file.tell()
         file.seek(0)
         file.write(_START.pack(b"PACK", _VERSION, len(self._ids)))
@@ -289,6 +286,7 @@ class _Objects:
         written = header + zlib.compress(data)
         number = self._add(kind, offset, offset + len(header), len(data))
         self._ids[number] = oid
+        self._added.add(oid)
         self._crcs.append(zlib.crc32(written))
         file.write(written)
         self._apply_on(number)
@@ -298,8 +296,9 @@ class _Objects:
         if not (deltas := self._deltas_on(number)):
             return
         waiting = [(number, deltas)]
-        kept: dict[int, bytes] = {}
-        room = _KEPT
+        data = self._inflated(number)
+        kept: dict[int, bytes] = {number: data}
+        room, last = _KEPT - len(data), number
         while waiting:
             base, deltas = waiting[-1]
             if not deltas:
@@ -307,33 +306,46 @@ class _Objects:
                 room += len(kept.pop(base, b""))
                 continue
             delta = deltas.pop()
-            data = kept[base] if base in kept else self._made(base)
+            if base != last:
+                data, last = kept[base] if base in kept else self._made(base, kept), base
+            if not deltas and base in kept:  # its last: it makes room
+                room += len(kept.pop(base))
             self._bases[delta] = base
-            made = b"".join(apply_delta(data, self._inflated(delta)))
+            made = self._applied(data, delta)
             self._know(delta, self._kinds[base], made)
             if own := self._deltas_on(delta):
                 waiting.append((delta, own))
                 if len(made) <= room:
                     kept[delta] = made
                     room -= len(made)
+                data, last = made, delta
 
     def _deltas_on(self, number: int) -> list[int]:
         by_offset = self._on_offset.pop(self._offsets[number], [])
         return by_offset + self._on_id.pop(self._ids[number], [])
 
-    def _made(self, number: int) -> bytes:
-        """The data of an object, made anew."""
+    def _made(self, number: int, kept: dict[int, bytes]) -> bytes:
+        """The data of an object, made anew from the nearest that is kept."""
         deltas = []
-        while self._bases[number] >= 0:
+        while number not in kept and self._bases[number] >= 0:
             deltas.append(number)
             number = self._bases[number]
-        data = self._inflated(number)
+        data = kept[number] if number in kept else self._inflated(number)
         for delta in reversed(deltas):
-            data = b"".join(apply_delta(data, self._inflated(delta)))
+            data = self._applied(data, delta)
         return data
+
+    def _applied(self, data: bytes, number: int) -> bytes:
+        delta = self._inflated(number)
+        if size_of_result(delta) > _MOST:
+            raise ValueError(f"a delta makes more than {_MOST} bytes")
+        pieces = apply_delta(data, delta)
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
     def _inflated(self, number: int) -> bytes:
         start, size = self._starts[number], self._sizes[number]
+        if size > _MOST:
+            raise ValueError(f"a delta, or what it builds on, has more than {_MOST} bytes")
         if start >= len(self._stored) - _DIGEST:  # it was added
             found = self._read_base(self._ids[number])
             return found[1] if found else b""

@@ -108,6 +108,16 @@ def parse_header(data: bytes | mmap, at: int) -> tuple[int, int, int | bytes | N
     return kind, size, back, at
 
 
+def size_of_result(delta: bytes) -> int:
+    """The size of the object that a delta makes: the second number in it. Raises IndexError."""
+    place = next((place for place, byte in enumerate(delta) if byte < 128), len(delta)) + 1
+    size, shift = 0, 0
+    while delta[place] >= 128:
+        size |= (delta[place] & 127) << shift
+        place, shift = place + 1, shift + 7
+    return size | delta[place] << shift
+
+
 def _open_all(directory: str) -> list[_Pack]:
     packs = []
     with suppress(FileNotFoundError):
@@ -241,12 +251,7 @@ class _Pack:
         """The size of the object that a delta makes: the second number in it."""
         assert self._pack is not None
         numbers = zlib.decompressobj().decompress(self._pack[at : at + _CODE_TABLES], _TWO_NUMBERS)
-        place = next((place for place, byte in enumerate(numbers) if byte < 128), _TWO_NUMBERS) + 1
-        size, shift = 0, 0
-        while numbers[place] >= 128:
-            size |= (numbers[place] & 127) << shift
-            place, shift = place + 1, shift + 7
-        return size | numbers[place] << shift
+        return size_of_result(numbers)
 
     def _open(self) -> mmap:
         self._pack = _mapped(self._path)

@@ -13,7 +13,8 @@ import os
 import struct
 import zlib
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from itertools import accumulate
 
 from dulwich.object_format import SHA1
@@ -27,29 +28,40 @@ _LEVEL = 1  # the objects are small: speed over size, until git repacks
 
 
 def write_pack(directory: str, objects: Mapping[ObjectID, tuple[str, bytes]]) -> str:
-    """Write objects as a pack with its index, durably; returns the path of the ``.pack``.
-
-    A crash leaves only ``tmp_*`` files, which ``git gc`` removes. The pack appears before its
-    index, so that a reader never sees an index without a pack.
-    """
+    """Write objects as a pack with its index, durably; returns the path of the ``.pack``."""
     os.makedirs(directory, exist_ok=True)
-    temporary = os.path.join(directory, f"tmp_pack_{os.getpid()}_{os.urandom(4).hex()}")
-    index = temporary.replace("tmp_pack_", "tmp_idx_")
-    try:
-        entries, checksum = _write_objects(temporary, objects)
+    with new_pack(directory) as (pack, index):
+        entries, checksum = _write_objects(pack, objects)
         with open(index, "xb") as file:
             file.write(encode_index(entries, checksum))
-            _sync(file.fileno())
-        final = os.path.join(directory, f"pack-{checksum.hex()}")
-        os.chmod(temporary, 0o444)
-        os.chmod(index, 0o444)
-        os.replace(temporary, final + ".pack")
-        os.replace(index, final + ".idx")
+            file.flush()
+            os.fsync(file.fileno())
+        return f"{put_pack(pack, index, checksum)}.pack"
+
+
+@contextmanager
+def new_pack(directory: str) -> Iterator[tuple[str, str]]:
+    """Where to write a pack and its index. What is there at the end is removed; after a crash it is
+    ``git gc`` that removes ``tmp_*``."""
+    pack = os.path.join(directory, f"tmp_pack_{os.getpid()}_{os.urandom(4).hex()}")
+    index = pack.replace("tmp_pack_", "tmp_idx_")
+    try:
+        yield pack, index
     finally:
-        for path in (temporary, index):
+        for path in (pack, index):
             if os.path.exists(path):
                 os.unlink(path)
-    return final + ".pack"
+
+
+def put_pack(pack: str, index: str, checksum: bytes) -> str:
+    """Give both their names, of which the common beginning is returned; the pack comes first, so
+    that no reader sees an index without it. They stay where they are when the same is there."""
+    final = os.path.join(os.path.dirname(pack), f"pack-{checksum.hex()}")
+    if not os.path.exists(f"{final}.idx"):
+        for path, suffix in ((pack, ".pack"), (index, ".idx")):
+            os.chmod(path, 0o444)
+            os.replace(path, final + suffix)
+    return final
 
 
 def _write_objects(
@@ -73,7 +85,7 @@ def _write_objects(
             write(packed)
         file.write(check.digest())
         file.flush()
-        _sync(file.fileno())
+        os.fsync(file.fileno())
     return entries, check.digest()
 
 
@@ -94,7 +106,3 @@ def encode_index(entries: Iterable[tuple[bytes, int, int]], checksum: bytes) -> 
         checksum,
     ])  # fmt: skip
     return data + hashlib.sha1(data, usedforsecurity=False).digest()
-
-
-def _sync(descriptor: int) -> None:
-    os.fsync(descriptor)

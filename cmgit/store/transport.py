@@ -15,6 +15,7 @@ dulwich does not; ``CMGIT_TRANSPORT=dulwich`` does without git.
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -104,6 +105,12 @@ class Incoming:
         return sorted(
             {o for o in oids if self.shallow or not self.git or o not in self.git.objects}
         )
+
+    def restart(self) -> None:
+        """Do away with the quarantine."""
+        self.close()
+        self._quarantine = None
+        shutil.rmtree(self._place)
 
     def close(self) -> None:
         """Let go of files."""

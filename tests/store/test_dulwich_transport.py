@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from dulwich.config import ConfigDict, StackedConfig
 
+from cmgit.store import dulwich_transport
 from cmgit.store.dulwich_transport import _connections
 
 
@@ -40,3 +41,19 @@ def test_settings_of_some_urls() -> None:
     assert some is not None
     assert other is not None
     assert (some.headers.get("X-Token"), other.headers.get("X-Token")) == ("1", None)
+
+
+def test_what_was_idle_connects_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server closes connections that nobody uses: they are not relied on; and not too many."""
+    one = _connections("https://example.org/a.git", config())
+    assert one is not None
+    one.connection_from_url("https://example.org/")
+    assert _connections("https://example.org/a.git", config()) is one
+    assert len(one.pools) == 1
+    monkeypatch.setattr(dulwich_transport, "_IDLE_SECONDS", -1.0)
+    assert _connections("https://example.org/a.git", config()) is one
+    assert len(one.pools) == 0
+    for number in range(20):
+        _connections(f"https://{number}.example.org/a.git", config())
+    assert len(dulwich_transport._kept) == dulwich_transport._MOST_KEPT
+    assert _connections("https://example.org/a.git", config()) is not one

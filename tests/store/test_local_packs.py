@@ -48,7 +48,6 @@ def keep(git: Git, repository: Path) -> None:
 def split(git: Git, repository: Path) -> None:
     """Have packs that refer to each other's objects."""
     git(repository, "repack", "-dq", "--max-pack-size=1m")
-    git(repository, "commit-tree", "main^{tree}", "-p", "main", "-m", "one more")
     oid = git(repository, "commit-tree", "main^{tree}", "-p", "main", "-m", "one more").strip()
     git(repository, "update-ref", "refs/heads/more", oid)
     git(repository, "repack", "-dq")

@@ -53,7 +53,9 @@ values = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(texts, inner, max_size=3),
     max_leaves=6,
 )
-metas = st.dictionaries(st.sampled_from("abcdef") | texts, values, max_size=5)
+BREAKS = set("\x85\u2028\u2029")  # of lines, by YAML 1.1, beside those of all texts
+keys = texts.filter(lambda key: not BREAKS & set(key))
+metas = st.dictionaries(st.sampled_from("abcdef") | keys, values, max_size=5)
 
 
 json_metas = metas.filter(lambda meta: "Infinity" not in json.dumps(meta))
@@ -181,6 +183,16 @@ def test_any_change_of_any_yaml(old: dict[str, Any], new: dict[str, Any], flow: 
     ).encode()
     edited = edit_file("_cm.yaml", data, new, "x")
     assert parse_yaml(edited, "x") == new
+
+
+def test_a_break_of_lines_in_a_key() -> None:
+    """A file that cannot be changed without loss is refused."""
+    value = [{"": 0, "0": ""}, {"": 0, "0": ""}, 9.352827979079657e-181]
+    data = yaml.safe_dump(
+        {"\u2028": value, "#": None}, allow_unicode=True, sort_keys=False
+    ).encode()
+    with pytest.raises(MetaError, match="cannot be changed without loss"):
+        edit_file("_cm.yaml", data, {"\u2028": value}, "x")
 
 
 @given(json_metas, json_metas)

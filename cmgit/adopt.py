@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import closing
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import orjson
 
@@ -25,16 +25,14 @@ FILE = "repos.json"
 NEW, SAME, FAILED = "new", "same", "failed"
 
 
-@dataclass(frozen=True)
-class Home:
+class Home(NamedTuple):
     """A home of another tool: the directory with its ``repos.json``, and whose it is."""
 
     path: str
     tool: str  # cm or mlc
 
 
-@dataclass(frozen=True)
-class Adopted:
+class Adopted(NamedTuple):
     """How it went with one repository of such a home."""
 
     path: str

@@ -6,7 +6,7 @@ import errno
 import os
 import shutil
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from .errors import CmgitError, counted
 from .index.lookup import PENDING, Index
@@ -25,8 +25,7 @@ from .text.verify import forget_text, verify_text
 from .workspace import Workspace
 
 
-@dataclass(frozen=True)
-class Finding:
+class Finding(NamedTuple):
     """Something that ``check`` found: where, what, and in which state it is now.
 
     ``wrong`` needs a person; ``repaired`` was put right; ``note`` is what the author of an

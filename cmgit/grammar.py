@@ -14,8 +14,21 @@ from typing import Any
 from .errors import NotFound, UsageError
 from .meta.merge import merge
 from .meta.parse import parse_file
+from .query import Query
 
 Input = dict[str, Any]
+
+ALIASES = {
+    "search": "find", "ls": "find", "list": "find", "delete": "rm", "move": "mv", "ren": "mv",
+    "rename": "mv", "copy": "cp", "show": "info",
+}  # fmt: skip
+"""What CM calls some actions, and what they are called here."""
+
+
+def is_repo(automation: str) -> bool:
+    """Whether an automation is CM's ``repo``, that of repositories; raises UsageError."""
+    name = Query.parse(automation).automation
+    return name.accepts("repo", "55c3e27e8a140e48") and not name.is_pattern
 
 
 def read_input_file(path: str) -> Input:

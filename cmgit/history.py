@@ -7,10 +7,9 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from io import BytesIO
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 from .artifact import Artifact
 from .errors import MetaError, NotFound, UsageError
@@ -37,8 +36,7 @@ _DATE = re.compile(r"^\d{4}-\d\d| |\d:\d|\.ago$|^(now|today|yesterday)$")
 _REVISION = re.compile(r"^:/|@\{|\^\{")  # though there be words in it
 
 
-@dataclass(frozen=True)
-class Change:
+class Change(NamedTuple):
     """A commit that changed an artifact, and the path that the artifact had after it (before it,
     where the commit removed the artifact)."""
 
@@ -204,8 +202,7 @@ def _uid_of(repository: Repository, path: str, entry: TreeEntry) -> str:
 # -- diff and files -------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class FileDiff:
+class FileDiff(NamedTuple):
     """A file that differs, and how, as ``git diff`` prints it."""
 
     change: FileChange

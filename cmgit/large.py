@@ -11,8 +11,8 @@ import re
 import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass, replace
 from threading import Lock
+from typing import NamedTuple
 
 from .change import File
 from .errors import CmgitError, MetaError, NotFound
@@ -88,8 +88,7 @@ class Meter:
                 self._report(self._line(self._size, self._total))
 
 
-@dataclass(frozen=True)
-class Push:
+class Push(NamedTuple):
     """How the large files of a repository went to a place: of ``large_files``, it lacked those in
     ``lacking``; ``sent`` is how many of these it got, and those in ``missing`` are not here
     either."""
@@ -108,7 +107,7 @@ class Push:
 
     def to_dict(self) -> dict[str, object]:
         """For JSON."""
-        return {**asdict(self), "bytes": self.bytes} | {
+        return {**self._asdict(), "bytes": self.bytes} | {
             name: [pointer._asdict() for pointer in pointers]
             for name, pointers in (("lacking", self.lacking), ("missing", self.missing))
         }
@@ -190,7 +189,7 @@ class LargeFiles:
         if dry_run or not here:
             return push
         self._report(f"sending {len(here)} large files ({push.bytes >> 20} MiB)")
-        return replace(push, sent=remote.send(here, self.objects, self._sending(push.bytes)))
+        return push._replace(sent=remote.send(here, self.objects, self._sending(push.bytes)))
 
     def _sending(self, total: int) -> Meter:
         def line(size: int, of: int) -> str:

@@ -17,7 +17,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import asdict, dataclass, replace
+from typing import NamedTuple
 
 import orjson
 
@@ -33,8 +33,7 @@ _TWO_COMMITS = 192 * 1024  # bytes that they take at most, content aside
 _MOVE, _UNDO = "move-", "undo-"
 
 
-@dataclass(frozen=True)
-class Place:
+class Place(NamedTuple):
     """Where an artifact is: the number of the repository, the path in it, and its tree there."""
 
     number: int
@@ -42,8 +41,7 @@ class Place:
     tree: str
 
 
-@dataclass(frozen=True)
-class Move:
+class Move(NamedTuple):
     """A move between two repositories; ``undo`` when it is to be taken back."""
 
     uid: str
@@ -89,9 +87,9 @@ def begin(home: str, move: Move, arriving: Repository) -> None:
     check_room(home, lambda: sum(sizes) + _TWO_COMMITS)
     path = os.path.join(home, PENDING, _MOVE + move.uid)
     temporary = os.path.join(home, "locks", _MOVE + move.uid)
-    values = {key: value for key, value in asdict(move).items() if key not in ("uid", "undo")}
+    places = {"source": move.source._asdict(), "target": move.target._asdict()}
     with open(temporary, "wb") as file:
-        file.write(orjson.dumps(values))
+        file.write(orjson.dumps({**places, "message": move.message}))
         file.flush()
         os.fsync(file.fileno())
     os.replace(temporary, path)
@@ -104,7 +102,7 @@ def take_back(home: str, move: Move, opened: Mapping[int, Repository]) -> None:
         os.rename(path, undo)
         for repository in opened.values():
             repository.recover()
-        settle(home, replace(move, undo=True), opened)
+        settle(home, move._replace(undo=True), opened)
 
 
 def settle(home: str, move: Move, opened: Mapping[int, Repository]) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 from contextlib import closing
-from dataclasses import replace
 from typing import NamedTuple
 
 from .errors import (
@@ -182,7 +181,7 @@ def _pull_again(
         _bring(workspace, repository.git, source, wish, before.commit)
     if wish.branch != entry.branch:
         with workspace.registry.change() as registry:
-            entry = replace(registry.current(entry), branch=wish.branch)
+            entry = registry.current(entry)._replace(branch=wish.branch)
             registry.update(entry)
         workspace.index()
     return entry

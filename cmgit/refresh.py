@@ -16,7 +16,7 @@ import os
 import shutil
 from collections.abc import Iterator
 from contextlib import closing, suppress
-from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from . import moves
 from .errors import Busy, CmgitError
@@ -45,12 +45,12 @@ _MANY = 100  # repositories: so many are worth the start of processes
 _READ_ONLY = (errno.EACCES, errno.EPERM, errno.EROFS)
 
 
-@dataclass(frozen=True)
-class Mode:
+class Mode(NamedTuple):
     """How an index is brought up to date.
 
     ``everything`` looks at every repository; ``anew`` does, and forgets what the index knew of
-    those that can be read. ``publishing`` does not end before the index is written, to the home and nowhere else.
+    those that can be read. ``publishing`` does not end before the index is written, to the home
+    and nowhere else.
     ``moving`` is the UID of an artifact that this process has just moved between two repositories.
     ``jobs`` is how many processes may work on it, see :mod:`.jobs`.
     """
@@ -60,6 +60,9 @@ class Mode:
     publishing: bool = False
     moving: str = ""
     jobs: int = 1
+
+
+_WHAT_CHANGED = Mode()
 
 
 class Refresher:
@@ -285,7 +288,7 @@ class _Change:
         return [bury(state, dead) for state, dead in zip(self._old, self._dead, strict=True)]
 
 
-def refresh(home: str, report: Report, mode: Mode = Mode()) -> Index:
+def refresh(home: str, report: Report, mode: Mode = _WHAT_CHANGED) -> Index:
     """Bring the index of a home up to date and return it; in memory where nothing can be written.
 
     ``report`` gets one line for each repository that is indexed anew, and for a rebuild.
@@ -295,7 +298,7 @@ def refresh(home: str, report: Report, mode: Mode = Mode()) -> Index:
     except OSError as error:
         if error.errno not in (*_READ_ONLY, *NO_ROOM):
             raise
-        return _in_memory(home, report, replace(mode, everything=True, publishing=False))
+        return _in_memory(home, report, mode._replace(everything=True, publishing=False))
 
 
 def _in_memory(home: str, report: Report, mode: Mode) -> Index:

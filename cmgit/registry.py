@@ -14,7 +14,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from typing import NamedTuple
 
 import orjson
 
@@ -30,8 +30,7 @@ LOCAL = Name("local", "9a3280b14a4285c9")
 BARE, WORKING = "bare", "working"
 
 
-@dataclass(frozen=True)
-class Entry:
+class Entry(NamedTuple):
     """One registered repository; ``path`` is absolute."""
 
     number: int
@@ -139,7 +138,7 @@ class Registry:
     def _write(self) -> None:
         items = []
         for entry in self.entries:
-            item = asdict(entry)
+            item = entry._asdict()
             if entry.kind == BARE:
                 item["path"] = os.path.relpath(entry.path, self.home)
             items.append(item)
@@ -172,7 +171,7 @@ class Registry:
                     f"repository {other.name!r} has the UID of {entry.alias!r} ({other.path})",
                     f"'cmgit rm repo {other.alias}' unregisters it",
                 )
-        entry = replace(entry, number=self._next)
+        entry = entry._replace(number=self._next)
         self._next += 1
         self.entries.append(entry)
         return entry

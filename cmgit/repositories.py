@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 from contextlib import ExitStack, closing
-from dataclasses import replace
 from typing import NamedTuple
 
 from .errors import (
@@ -117,7 +116,7 @@ def checkout(workspace: Workspace, name: str, directory: str) -> Entry:
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
         with workspace.registry.change() as registry:
-            changed = replace(registry.current(entry), kind=WORKING, path=directory)
+            changed = registry.current(entry)._replace(kind=WORKING, path=directory)
             registry.update(changed)
         trash = os.path.join(workspace.home, "repos", f"tmp-{entry.uid}")
         os.rename(entry.path, trash)  # whoever waits for the lock looks into the registry again

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
 from dataclasses import asdict, dataclass
+from typing import NamedTuple
 
 from .errors import Busy, CmgitError, NotFound
 from .index.manifest import DIRECTORY as INDEX
@@ -33,8 +34,7 @@ GRACE = 86400.0  # seconds that what is new is left alone: a process may be abou
 # -- du -------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class RepositoryUse:
+class RepositoryUse(NamedTuple):
     """The bytes of one repository: its objects (loose ones, packs), the rest of its Git directory,
     its files, and the large files that its refs name, wherever they are kept. Those are in no
     total, as repositories share them; see HomeUse."""
@@ -55,7 +55,7 @@ class RepositoryUse:
 
     def to_dict(self) -> dict[str, object]:
         """For JSON."""
-        return {**asdict(self), "total": self.total}
+        return {**self._asdict(), "total": self.total}
 
 
 @dataclass(frozen=True)
@@ -147,8 +147,7 @@ def _files(path: str, but: str) -> Iterator[str]:
 # -- gc -------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class Freed:
+class Freed(NamedTuple):
     """Something that was removed, or would be: what it is, where, its bytes."""
 
     kind: str
@@ -157,7 +156,7 @@ class Freed:
 
     def to_dict(self) -> dict[str, object]:
         """For JSON."""
-        return asdict(self)
+        return self._asdict()
 
 
 def gc(workspace: Workspace, dry_run: bool = False, grace: float = GRACE) -> Iterator[Freed]:

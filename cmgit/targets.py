@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from .artifact import Artifact
 from .errors import AlreadyExists, CmgitError, NotFound
@@ -16,8 +16,7 @@ from .workspace import Workspace
 _FEW = 20  # artifacts that are asked for one by one
 
 
-@dataclass(frozen=True)
-class Target:
+class Target(NamedTuple):
     """Where an artifact shall go: the repository, and the name that it shall have."""
 
     entry: Entry

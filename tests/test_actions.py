@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 import cmgit
-from cmgit.actions import ALIASES, ARTIFACT_ACTIONS, REPOSITORY_ACTIONS, access
+from cmgit.actions import ARTIFACT_ACTIONS, REPOSITORY_ACTIONS, access
 from cmgit.artifact import Artifact
+from cmgit.grammar import ALIASES
 from cmgit.workspace import Workspace
 from tests.conftest import MakeRepo, meta_of, uid_of, write_files
 

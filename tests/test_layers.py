@@ -16,7 +16,7 @@ from tests.conftest import artifact_files, write_files
 
 PACKAGE = Path(cmgit.__file__).parent
 LAYERS = [
-    "errors home", "names", "query", "meta", "grammar index jobs", "lfs store", "artifact repository change scan",
+    "errors home", "ages names", "query", "meta", "grammar index jobs", "lfs store", "artifact repository change scan",
     "registry", "moves observe metafiles sources large", "refresh", "suggest text", "finding", "workspace", "targets",
     "adopt artifacts transfer repositories pull mirror serve", "check history space", "removed", "actions", "cli", "__main__",
 ]  # fmt: skip

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from dataclasses import replace
 from pathlib import Path
 
 import orjson
@@ -36,8 +35,8 @@ def add(registry: Registry, *entries: Entry) -> list[Entry]:
 
 def test_round_trip(registry: Registry, home: Path) -> None:
     """What is registered is read back, in order; a bare path is relative to the home."""
-    bare = replace(
-        entry("b", 2, str(home / "repos" / "b.git"), BARE), url="https://x", branch="dev"
+    bare = entry("b", 2, str(home / "repos" / "b.git"), BARE)._replace(
+        url="https://x", branch="dev"
     )
     added = add(registry, entry("a", 1, "/data/a"), bare)
     assert Registry(str(home)).entries == added

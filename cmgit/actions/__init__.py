@@ -13,17 +13,11 @@ from typing import Any
 
 from ..artifact import Artifact
 from ..errors import ActionNotFound, CmgitError, UsageError
-from ..grammar import Input, parse_words
-from ..query import Query
+from ..grammar import ALIASES, Input, is_repo, parse_words
 from ..workspace import Workspace
 from .artifacts import ACTIONS as ARTIFACT_ACTIONS
 from .repositories import ACTIONS as REPOSITORY_ACTIONS
 from .selection import Output
-
-ALIASES = {
-    "search": "find", "ls": "find", "list": "find", "delete": "rm", "move": "mv", "ren": "mv",
-    "rename": "mv", "copy": "cp", "show": "info",
-}  # fmt: skip
 
 
 def access(
@@ -79,12 +73,6 @@ def run(workspace: Workspace, given: Input) -> Output:
             f"did you mean {close[0]!r}?" if close else "see 'cmgit --help'",
         )
     return table[name](workspace, given)
-
-
-def is_repo(automation: str) -> bool:
-    """Whether an automation is CM's ``repo``, that of repositories; raises UsageError."""
-    name = Query.parse(automation).automation
-    return name.accepts("repo", "55c3e27e8a140e48") and not name.is_pattern
 
 
 def plain(output: Output) -> Output:

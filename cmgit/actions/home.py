@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
-
 from .. import artifacts, check, space
+from ..ages import parse_age
 from ..grammar import Input
 from ..workspace import Workspace
 from .selection import Action, Output
@@ -30,8 +29,6 @@ def _du(workspace: Workspace, given: Input) -> Output:
 
 
 def _gc(workspace: Workspace, given: Input) -> Output:
-    from ..mirror.verify import parse_age
-
     grace = given.get("grace")
     seconds = space.GRACE if grace is None else parse_age(str(grace))
     freed = list(space.gc(workspace, bool(given.get("dry_run")), seconds))
@@ -42,7 +39,7 @@ def _check(workspace: Workspace, given: Input) -> Output:
     found = list(check.check(workspace))
     left = sum(finding.state == "wrong" for finding in found)
     failed = {"return": 1, "error": check.verdict(left), "hint": ""} if left else {}
-    return {**failed, "list": [asdict(finding) for finding in found]}
+    return {**failed, "list": [finding._asdict() for finding in found]}
 
 
 ACTIONS: dict[str, Action] = {

@@ -14,14 +14,14 @@ import typer
 from typer.core import TyperGroup
 
 from .. import __version__
-from ..actions import ALIASES, is_repo
 from ..errors import ActionNotFound, UsageError
-from ..grammar import read_input_file
+from ..grammar import ALIASES, is_repo, read_input_file
 from .complete import join_words
 from .output import guarded, out
 from .words import translate
 
-_GROUPS = {"mirror": ("mirror", "mirror_files"), "lfs": ("lfs",)}  # and where their commands are
+_GROUPS = {"mirror": ("mirror", "mirror_checks", "mirror_files"), "lfs": ("lfs",)}
+"""Which modules have the commands of a group."""
 _COMPLETING = "_CMGIT_COMPLETE"  # the variable by which a shell asks for completions
 _HALF = "cmgit.words"  # where a context keeps the words of a command that is not all there
 
@@ -181,6 +181,7 @@ def _add_commands() -> None:
         history,
         lfs,
         mirror,
+        mirror_checks,
         mirror_files,
         repositories,
         serve,
@@ -224,11 +225,14 @@ def _needed(words: Sequence[str]) -> typer.Typer:
 
 def _needed_of_group(name: str, word: str) -> typer.Typer:
     """The application with one command of a group; with all when the group has none so named."""
+    commands: list[Any] = []
     for module in _GROUPS[name]:
         import_module(f".{module}", __package__)
-    whole = _groups[name]
+        whole = _groups[name]
+        commands = [command for command in whole.registered_commands if command.name == word]
+        if commands:
+            break
     small, group = copy(app), copy(whole)
-    commands = [command for command in whole.registered_commands if command.name == word]
     group.registered_commands = commands or whole.registered_commands
     small.registered_commands, small.registered_groups = [], []
     small.add_typer(group)

@@ -19,52 +19,25 @@ from ..registry import LOCAL
 from ..workspace import Workspace
 from . import here
 from .app import app, finish
-from .complete import complete_artifact, complete_automation, complete_repo, complete_tags
+from .complete import complete_repo
 from .keep import keep
+from .options import (
+    AUTOMATION,
+    Artifacts,
+    At,
+    Automation,
+    Free,
+    Json,
+    OneArtifact,
+    Out,
+    Repo,
+    Tags,
+)
 from .output import confirm, open_workspace, out
 from .short.text import BEST, MORE
 
 if TYPE_CHECKING:
     from ..text.ranked import Ranked
-
-
-def _known_format(word: str) -> str:
-    if word not in ("", "json"):
-        raise UsageError(f"no output format {word!r}", "the one there is, is json")
-    return word
-
-
-_AUTOMATION = typer.Argument(
-    help="The automation: alias, UID, pattern, or REPO:AUTOMATION; '.' is the one of here.",
-    autocompletion=complete_automation,
-    parser=here.automation,
-)
-Automation = Annotated[str, _AUTOMATION]
-Artifacts = Annotated[
-    list[str] | None,
-    typer.Argument(
-        help="[REPO:]ARTIFACT, any number; '.' is the one of here.",
-        autocompletion=complete_artifact,
-        parser=here.artifact,
-    ),
-]
-_ARTIFACT = typer.Argument(
-    help="[REPO:]ARTIFACT; '.' is the one of here.",
-    autocompletion=complete_artifact,
-    parser=here.artifact,
-)
-OneArtifact = Annotated[str, _ARTIFACT]
-Tags = Annotated[
-    str,
-    typer.Option(help="Tags, with commas; -TAG must not be there.", autocompletion=complete_tags),
-]
-At = Annotated[str, typer.Option(help="The database as it was: a revision or a date.")]
-Repo = Annotated[
-    str, typer.Option(help="Only this repository (or pattern).", parser=here.repository)
-]
-Json = Annotated[bool, typer.Option("--json", help="JSON instead of text.")]
-Out = Annotated[str, typer.Option("--out", help="'json': the return dict.", callback=_known_format)]
-Free = {"allow_extra_args": True, "ignore_unknown_options": True}
 
 
 @app.command(
@@ -73,7 +46,7 @@ Free = {"allow_extra_args": True, "ignore_unknown_options": True}
     "cmgit find --text='image classification onnx'",
 )
 def find(
-    automation: Annotated[str | None, _AUTOMATION] = None,
+    automation: Annotated[str | None, AUTOMATION] = None,
     names: Artifacts = None,
     tags: Tags = "",
     text: Annotated[
@@ -137,7 +110,7 @@ def find(
     "tags", epilog="Examples: cmgit tags script --limit=20; cmgit tags script --tags=detect"
 )
 def show_tags(
-    automation: Annotated[str, _AUTOMATION] = "",
+    automation: Annotated[str, AUTOMATION] = "",
     tags: Tags = "",
     repo: Repo = "",
     limit: Annotated[int | None, typer.Option(min=0, help="At most this many.")] = None,
@@ -193,10 +166,10 @@ def _strict_code(found: list[Artifact], warnings: list[str]) -> int:
 
 
 def _json_line(artifact: Artifact) -> bytes:
-    return orjson.dumps(artifact, default=lambda a: a.to_dict(), option=_ARTIFACT_JSON)
+    return orjson.dumps(artifact, default=lambda a: a.to_dict(), option=ARTIFACT_JSON)
 
 
-_ARTIFACT_JSON = orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_APPEND_NEWLINE
+ARTIFACT_JSON = orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_APPEND_NEWLINE
 
 
 def _given(automation: str, names: list[str] | None, **values: Any) -> Input:

@@ -12,8 +12,9 @@ from ..actions.selection import select_one, select_past
 from ..errors import UsageError
 from . import here
 from .app import app
-from .artifacts import At, Automation, Json, OneArtifact, Out, answer, show
+from .artifacts import answer, show
 from .complete import complete_artifact
+from .options import At, Automation, Json, OneArtifact, Out
 from .output import open_workspace, out
 
 

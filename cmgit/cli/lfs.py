@@ -11,7 +11,7 @@ from ..lfs.transfers import refuse_absent
 from ..names import parse_name
 from ..store.transport import network
 from .app import group
-from .artifacts import Json
+from .options import Json
 from .output import open_workspace, out, shown_size
 from .repositories import Name
 

@@ -6,28 +6,20 @@ import os
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
+from ..ages import shown_age
 from ..errors import UsageError, counted
 from ..mirror import fleet
 from ..mirror.signed import TIPS, parse_what
 from ..mirror.sources import Mirror, Mirrors, new_mirror, read_list
-from ..mirror.state import read_state
 from ..mirror.sync import FAILED, SAME, Outcome
-from ..mirror.verify import (
-    Verdict,
-    parse_age,
-    shown_age,
-    to_verify,
-    verify_imported,
-    verify_mirror,
-)
 from ..store.transport import Received
 from .app import finish, group
-from .artifacts import Json
 from .complete import complete_mirror
+from .options import Json
 from .output import WARNING, open_workspace, out, shown_size
 from .progress import Rows
 
@@ -222,86 +214,8 @@ def kept_place(outcome: Outcome) -> str:
     return "/".join(outcome.kept[0].split("/")[:4])
 
 
-@mirror.command("status", epilog="Example: cmgit mirror status --json")
-def status(names: Names = None, json: Json = False) -> None:
-    """Tell of each mirror when it was last in step, and what went wrong since; asks no one."""
-    home = open_workspace().home
-    for item in Mirrors(home).find(names or []):
-        values = _status(home, item)
-        if json:
-            out.json(values)
-        else:
-            wrong = f"; {values['error']}" if values["error"] else ""
-            age = f"in step {values['age']} ago" if values["synced"] else "never in step"
-            refs = counted(values["refs"], "ref")
-            out.line(f"{item.name}: {age}, {refs}{_without(item.lfs)}{wrong}")
-
-
-def _status(home: str, item: Mirror) -> dict[str, Any]:
-    state = read_state(home, item.url)
-    age = time.time() - state.synced if state.synced else None
-    refs = sum(name.startswith("refs/") for name in state.refs)
-    return {
-        "name": item.name, "url": item.url, "synced": state.synced, "tried": state.tried,
-        "age": shown_age(age), "refs": refs, "error": state.error,
-        "lfs": item.lfs,
-    }  # fmt: skip
-
-
-@mirror.command("verify", epilog="Examples: cmgit mirror verify; cmgit mirror verify --max-age=7d")
-def verify(
-    names: Names = None,
-    max_age: Annotated[
-        str, typer.Option(help="The longest time since it was in step: 90m, 12h, 7d, 2w.")
-    ] = "",
-    signed: Signed = "",
-    signers: SignersFile = "",
-    remote: Annotated[
-        bool, typer.Option("--remote", help="Compare with what the sources have now.")
-    ] = False,
-    json: Json = False,
-) -> None:
-    """Check that mirrors are there, whole, as their sources were at the last sync, or as the export
-    had them that they were imported from, and not empty.
-
-    Every object is hashed again, and signatures are verified where a mirror has to be signed, by
-    its entry in mirrors.yaml or by --signed. The exit code is 1 when anything is wrong with any.
-    """
-    allowed = parse_age(max_age) if max_age else None
-    signers = os.path.abspath(os.path.expanduser(signers)) if signers else ""
-    demanded = demanding(signed, signers)
-    workspace = open_workspace()
-    mirrors, imported = to_verify(workspace, names or [])
-    if not mirrors and not imported:
-        out.note("nothing is mirrored; 'cmgit mirror add URL' begins")
-    bad = 0
-    for item in mirrors:
-        verdict = verify_mirror(workspace.home, demanded(item), allowed, remote)
-        bad += _show_verdict(verdict, json)
-    for entry in imported:
-        verdict = verify_imported(workspace.home, entry, allowed, signed, signers)
-        bad += _show_verdict(verdict, json)
-    finish(1 if bad else 0)
-
-
-def _show_verdict(verdict: Verdict, json: bool) -> bool:
-    """Show it; returns whether something is wrong."""
-    if json:
-        out.json(verdict.to_dict())
-        return bool(verdict.problems)
-    for problem in verdict.problems:
-        out.line(f"{verdict.name}: wrong: {problem}")
-    if not verdict.problems:
-        out.line(
-            f"{verdict.name}: ok, {counted(verdict.refs, 'ref')}, "
-            f"{counted(verdict.objects, 'object')}, "
-            f"{'exported' if verdict.export else 'in step'} {shown_age(verdict.age)} ago"
-            f"{_without(verdict.lfs)}"
-        )
-    return bool(verdict.problems)
-
-
-def _without(lfs: bool) -> str:
+def without_large(lfs: bool) -> str:
+    """What to add to a mirror that leaves large files out."""
     return "" if lfs else ", without large files"
 
 
@@ -310,4 +224,4 @@ def _show(mirrors: list[Mirror], json: bool) -> None:
         for item in mirrors:
             out.json({"name": item.name, **item.to_dict()})
     else:
-        out.lines(f"{item.name} = {item.url}{_without(item.lfs)}" for item in mirrors)
+        out.lines(f"{item.name} = {item.url}{without_large(item.lfs)}" for item in mirrors)

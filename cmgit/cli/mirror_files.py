@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import re
-from dataclasses import asdict
 from typing import Annotated
 
 import typer
 
+from ..ages import parse_age
 from ..errors import UsageError
 from ..mirror import exports, imports
 from ..mirror.signed import parse_what
 from ..mirror.steps import JOBS, Step, Tell
-from ..mirror.verify import parse_age
 from ..store.git_program import find_git
 from .app import finish
-from .artifacts import Json
 from .complete import complete_repo
 from .mirror import mirror
+from .options import Json
 from .output import open_workspace, out
 from .progress import Rows
 
@@ -43,7 +42,7 @@ def _tell(json: bool, quiet: tuple[str, ...] = ()) -> Tell:
 
     def tell(step: Step) -> None:
         if json:
-            rows.data({"event": "ended" if step.ended else "progress", **asdict(step)})
+            rows.data({"event": "ended" if step.ended else "progress", **step._asdict()})
         elif not step.ended:
             rows.show(step.repository, step.bytes, step.total, step.state)
         else:

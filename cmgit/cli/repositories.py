@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from dataclasses import asdict
 from typing import Annotated, Any
 
 import typer
@@ -14,8 +13,9 @@ from ..pull import pull
 from ..store.transport import network
 from . import here
 from .app import app, finish
-from .artifacts import Json, Out, answer, show
+from .artifacts import answer, show
 from .complete import complete_repo
+from .options import Json, Out
 from .output import confirm, open_workspace, out
 
 Name = Annotated[
@@ -155,7 +155,7 @@ def adopt_command(
     failed = [one for one in adopted if one.state == adopt.FAILED]
     if json:
         for one in adopted:
-            out.json(asdict(one))
+            out.json(one._asdict())
     else:
         done = [one for one in adopted if one not in failed]
         out.lines(f"{one.state}: {one.alias},{one.uid} = {one.path}" for one in done)
@@ -260,7 +260,7 @@ def check_command(json: Json = False, out_format: Out = "") -> None:
     for finding in check.check(open_workspace()):
         left += finding.state == "wrong"
         if json:
-            out.json(asdict(finding))
+            out.json(finding._asdict())
         else:
             out.line(f"{finding.state}: {finding.where}: {finding.problem}")
     if not json:

@@ -9,7 +9,7 @@ import typer
 
 from ..errors import UsageError
 from .app import app
-from .artifacts import Json
+from .options import Json
 from .output import open_workspace, out
 
 

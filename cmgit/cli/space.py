@@ -7,9 +7,9 @@ from typing import Annotated
 import typer
 
 from .. import space
-from ..mirror.verify import parse_age
+from ..ages import parse_age
 from .app import app, finish
-from .artifacts import Json
+from .options import Json
 from .output import open_workspace, out, shown_size
 from .repositories import Name
 

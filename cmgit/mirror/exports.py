@@ -7,9 +7,10 @@ import os
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timezone
 from functools import partial
+from typing import NamedTuple
 
 from .. import __version__
 from ..errors import Busy, CmgitError, Damaged, GitError, NotFound, UsageError
@@ -54,8 +55,7 @@ _TRIES = 5  # to make a bundle while somebody moves the refs
 _DISK = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EFBIG}
 
 
-@dataclass(frozen=True)
-class Options:
+class Options(NamedTuple):
     """How to export: in files of at most ``split`` bytes, signed with a ``key``, by so many
     ``jobs``, with git or (empty) without."""
 

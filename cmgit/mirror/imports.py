@@ -13,9 +13,9 @@ import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from itertools import islice
+from typing import NamedTuple
 
 from ..errors import AlreadyExists, CmgitError, Damaged, GitError, Untrusted, UsageError
 from ..names import check_alias, parse_name, same_word
@@ -46,8 +46,7 @@ _SKEW = 60  # seconds that clocks may differ
 _AT_ONCE = 100  # repositories whose locks are held together
 
 
-@dataclass(frozen=True)
-class Options:
+class Options(NamedTuple):
     """How to import: ``signers`` is the file of those who may sign, when a signature is required
     (if empty, ``allowed_signers`` in the home, when that is there);
     ``signed`` what of the repositories has to be signed too (see :mod:`.signed`);
@@ -62,8 +61,7 @@ class Options:
     program: str = ""
 
 
-@dataclass(frozen=True)
-class Imported:
+class Imported(NamedTuple):
     """The repositories that were imported, and those that the latest export should have, and has
     not."""
 
@@ -86,7 +84,7 @@ def import_all(
     options = options or Options(program=find_git())
     own = os.path.join(workspace.home, SIGNERS)
     if not options.signers and os.path.exists(own):
-        options = replace(options, signers=own)
+        options = options._replace(signers=own)
     bundles = [place for place in places if os.path.isfile(place)]
     found = [path for place in places if place not in bundles for path in find_exports(place)]
     exports = in_order(map(read_export, found))
@@ -193,11 +191,11 @@ def _with_policies(
     if options.signed:
         signers = options.signers or os.path.join(workspace.home, SIGNERS)
         asked = Policy.read(options.signed, check_outside(signers, inside))
-        return [replace(item, policy=asked) for item in incoming]
+        return [item._replace(policy=asked) for item in incoming]
     mirrors = {mirror.url: mirror for mirror in Mirrors(workspace.home).items if mirror.signed}
     urls = [item.entry.url if item.entry else item.held.url for item in incoming]
     return [
-        replace(item, policy=mirrors[url].policy(workspace.home, inside))
+        item._replace(policy=mirrors[url].policy(workspace.home, inside))
         if url in mirrors
         else item
         for item, url in zip(incoming, urls, strict=True)

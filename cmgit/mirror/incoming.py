@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
-from typing import Any, BinaryIO, cast
+from typing import Any, BinaryIO, NamedTuple, cast
 
 import orjson
 
@@ -29,8 +29,7 @@ _BUFFER = 1 << 18
 Count = Callable[[int], None]
 
 
-@dataclass(frozen=True)
-class Source:
+class Source(NamedTuple):
     """A repository in one export, or in one bundle, which says nothing of refs that it has not."""
 
     held: Held
@@ -39,8 +38,7 @@ class Source:
     since: Stamp | None = None
 
 
-@dataclass(frozen=True)
-class Incoming:
+class Incoming(NamedTuple):
     """A repository with all that brings it, in order, what it is in the home, if it is, and what
     of it has to be signed, if anything."""
 
@@ -246,7 +244,7 @@ def _described(staged: Staged, source: Source, header: Header, size: int) -> Sou
     held = replace(source.held, refs=refs, head=_head(header.refs), objects=header.objects)
     if not held.uid:
         held = replace(held, uid=_uid(staged.quarantine.git, held))
-    return replace(source, held=replace(held, parts=(Part(source.place, size, ""),)))
+    return source._replace(held=replace(held, parts=(Part(source.place, size, ""),)))
 
 
 def _head(refs: Mapping[str, ObjectID]) -> str:

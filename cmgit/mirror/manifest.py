@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timezone
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 
@@ -23,8 +23,7 @@ BUNDLES, LARGE = "bundles", "large"
 _TIME = "%Y-%m-%dT%H:%M:%SZ"
 
 
-@dataclass(frozen=True)
-class Part:
+class Part(NamedTuple):
     """A file with a bundle or a large file, or with a part of one: its path in the export, size,
     SHA-256."""
 
@@ -62,8 +61,7 @@ class Held:
         return sum(part.size for part in self.parts)
 
 
-@dataclass(frozen=True)
-class Stamp:
+class Stamp(NamedTuple):
     """Which export: an id, and when it was made."""
 
     id: str
@@ -73,8 +71,7 @@ class Stamp:
         return f"{self.id} of {self.created}"
 
 
-@dataclass(frozen=True)
-class Failed:
+class Failed(NamedTuple):
     """A repository that should be in an export and is not, and why."""
 
     alias: str
@@ -82,8 +79,7 @@ class Failed:
     problem: str
 
 
-@dataclass(frozen=True)
-class Large:
+class Large(NamedTuple):
     """The content of a large file; without parts in an increment to an export that had it."""
 
     oid: str
@@ -111,22 +107,33 @@ class Manifest:
         version = VERSION_WITH_LARGE if self.large else VERSION
         value: dict[str, Any] = {"format": FORMAT, "version": version, "generator": self.generator}
         value |= {"id": self.stamp.id, "created": self.stamp.created}
-        value["since"] = asdict(self.since) if self.since else None
+        value["since"] = self.since._asdict() if self.since else None
         value["repositories"] = [_plain(held) for held in self.repositories]
-        value["failed"] = [asdict(failed) for failed in self.failed]
+        value["failed"] = [failed._asdict() for failed in self.failed]
         if self.large:
-            value["large"] = [asdict(large) for large in self.large]
+            value["large"] = [
+                {**large._asdict(), "parts": _plain_parts(large.parts)} for large in self.large
+            ]
         return orjson.dumps(value, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
 
 
 def _plain(held: Held) -> dict[str, Any]:
     refs = {quoted(name): held.refs[name] for name in sorted(held.refs)}
-    value = {**asdict(held), "refs": refs, "head": quoted(held.head)}
+    value = {
+        **asdict(held),
+        "refs": refs,
+        "head": quoted(held.head),
+        "parts": _plain_parts(held.parts),
+    }
     if not held.large:
         del value["large"]
     if held.lfs:
         del value["lfs"]
     return value
+
+
+def _plain_parts(parts: Iterable[Part]) -> list[dict[str, Any]]:
+    return [part._asdict() for part in parts]
 
 
 def quoted(name: str) -> str:

@@ -6,8 +6,7 @@ import os
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import dataclass, replace
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from ..errors import counted
 
@@ -20,8 +19,7 @@ _TOLD_SECONDS = 0.25
 JOBS = min(8, 2 * (os.cpu_count() or 1))
 
 
-@dataclass(frozen=True)
-class Step:
+class Step(NamedTuple):
     """What happened to one repository: its name, a state, how many objects and bytes, and what is
     wrong or worth knowing. While it is under way, ``bytes`` are those up to now, of about
     ``total`` (0: of who knows how many)."""
@@ -60,7 +58,7 @@ class Meter:
 
     def add(self, count: int) -> None:
         """Count so many more."""
-        self._step = replace(self._step, bytes=self._step.bytes + count)
+        self._step = self._step._replace(bytes=self._step.bytes + count)
         if time.monotonic() - self._told > _TOLD_SECONDS:
             self._told = time.monotonic()
             self._tell(self._step)

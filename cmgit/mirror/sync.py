@@ -13,9 +13,9 @@ import shutil
 import time
 from collections.abc import Callable, Mapping
 from contextlib import closing, suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import replace
 from functools import lru_cache
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from ..errors import AlreadyExists, CmgitError, MetaError, NotFound, UsageError
 from ..index.lookup import PENDING
@@ -43,8 +43,7 @@ Report = Callable[[str], None]
 T = TypeVar("T")
 
 
-@dataclass(frozen=True)
-class Outcome:
+class Outcome(NamedTuple):
     """How it went with one mirror. ``kept`` are the refs that would have been lost. One that failed
     has a path when only some of its large files did not come."""
 
@@ -62,7 +61,7 @@ class Outcome:
 
     def to_dict(self) -> dict[str, object]:
         """For JSON."""
-        return asdict(self)
+        return self._asdict()
 
 
 def sync_one(home: str, mirror: Mirror, retries: int, report: Report) -> Outcome:
@@ -72,7 +71,7 @@ def sync_one(home: str, mirror: Mirror, retries: int, report: Report) -> Outcome
     try:
         outcome = _tried(lambda: _synced(home, mirror, report), retries, report)
         outcome = _with_large(home, mirror, outcome, retries, report)
-        return replace(outcome, seconds=time.time() - begun)
+        return outcome._replace(seconds=time.time() - begun)
     except (CmgitError, OSError) as error:
         hint = getattr(error, "hint", "")
         state = read_state(home, mirror.url)
@@ -92,9 +91,9 @@ def _with_large(
         size = _tried(lambda: bring(home, mirror, outcome.path, report), retries, report)
     except CmgitError as error:
         write_state(home, replace(read_state(home, mirror.url), error=str(error)))
-        return replace(outcome, state=FAILED, error=str(error), hint=error.hint)
+        return outcome._replace(state=FAILED, error=str(error), hint=error.hint)
     state = CHANGED if size and outcome.state == SAME else outcome.state
-    return replace(outcome, state=state, bytes=outcome.bytes + size)
+    return outcome._replace(state=state, bytes=outcome.bytes + size)
 
 
 def _tried(call: Callable[[], T], retries: int, report: Report) -> T:
@@ -265,7 +264,7 @@ def _update(
     _keep(home, mirror, path, got, trust)
     size = max(0, pack_bytes(path) - before)
     outcome = Outcome(mirror.name, mirror.url, state, path, "", len(wanted), size, 0.0, tuple(kept))
-    return outcome if entry else replace(outcome, state=NEW, uid=read_description(path).uid)
+    return outcome if entry else outcome._replace(state=NEW, uid=read_description(path).uid)
 
 
 def _mark(home: str, entry: Entry | None) -> None:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing
-from dataclasses import asdict, dataclass, field
 from datetime import datetime, timezone
 from itertools import islice
+from typing import NamedTuple
 
+from ..ages import shown_age
 from ..errors import CmgitError, NotFound, UsageError
 from ..names import parse_name
 from ..registry import BARE, Entry
@@ -29,11 +29,8 @@ from .sources import Mirror, Mirrors
 from .state import read_state
 from .sync import in_step, own_refs, policy_of, registered, wanted_refs
 
-_UNITS = {"m": 60, "h": 3600, "d": 86400, "w": 604800}
 
-
-@dataclass(frozen=True)
-class Verdict:
+class Verdict(NamedTuple):
     """What was found out about one mirror; all is well when there are no problems.
 
     ``export`` is the last one that it was imported from, if it was. Without ``lfs`` it is without
@@ -46,29 +43,13 @@ class Verdict:
     age: float | None  # seconds since it was in step, or exported; None when it never was
     refs: int = 0
     objects: int = 0
-    problems: tuple[str, ...] = field(default=())
+    problems: tuple[str, ...] = ()
     export: str = ""
     lfs: bool = True
 
     def to_dict(self) -> dict[str, object]:
         """For JSON."""
-        return asdict(self)
-
-
-def parse_age(text: str) -> float:
-    """Seconds that ``90m``, ``12h``, ``7d`` or ``2w`` are; raises UsageError."""
-    found = re.fullmatch(r"(\d+)([mhdw])", text.strip())
-    if not found:
-        raise UsageError(f"{text!r} is no age", "write 90m, 12h, 7d or 2w")
-    return int(found[1]) * _UNITS[found[2]]
-
-
-def shown_age(seconds: float | None) -> str:
-    """An age in one unit, for people."""
-    if seconds is None:
-        return "never"
-    unit = next((u for u in "wdhm" if seconds >= 2 * _UNITS[u]), "")
-    return f"{int(seconds // _UNITS[unit])}{unit}" if unit else f"{int(max(0, seconds))}s"
+        return self._asdict()
 
 
 def verify_mirror(

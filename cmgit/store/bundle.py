@@ -12,8 +12,7 @@ import os
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 from dulwich.config import ConfigFile
 from dulwich.object_store import MissingObjectFinder
@@ -35,8 +34,7 @@ _CHUNK = 1 << 18
 Write = Callable[[bytes], object]
 
 
-@dataclass(frozen=True)
-class Header:
+class Header(NamedTuple):
     """What stands before the pack: refs, and the commits that must be there already; and how many
     objects the pack says it has."""
 

@@ -6,9 +6,8 @@ import os
 import re
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
-from typing import Any
+from typing import Any, NamedTuple
 
 from dulwich.config import StackedConfig
 from dulwich.objects import Commit as DulwichCommit
@@ -21,8 +20,7 @@ from .objects import ObjectID
 _RAW_DATE = re.compile(r"@?(?P<seconds>\d+) (?P<sign>[+-])(?P<hours>\d\d)(?P<minutes>\d\d)")
 
 
-@dataclass(frozen=True)
-class Commit:
+class Commit(NamedTuple):
     """A commit; ``time`` is the committer's in seconds since 1970, ``zone`` in seconds east."""
 
     oid: ObjectID
@@ -34,8 +32,7 @@ class Commit:
     message: str
 
 
-@dataclass(frozen=True)
-class Signature:
+class Signature(NamedTuple):
     """Who commits, and when: seconds since 1970, and seconds east of Greenwich."""
 
     name: str

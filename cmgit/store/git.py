@@ -6,7 +6,7 @@ import os
 import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from dulwich.config import ConfigFile, StackedConfig
 from dulwich.errors import NotGitRepository
@@ -37,8 +37,7 @@ _OPERATIONS = {
 }
 
 
-@dataclass(frozen=True)
-class Head:
+class Head(NamedTuple):
     """What is checked out: the full ref of the branch (None when detached) and its commit (None
     while the branch is unborn)."""
 

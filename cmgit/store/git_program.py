@@ -14,9 +14,8 @@ import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from io import BufferedReader
-from typing import IO
+from typing import IO, NamedTuple
 
 from ..errors import GitError
 
@@ -70,8 +69,7 @@ def environment(system: bool = False) -> dict[str, str]:
     }
 
 
-@dataclass(frozen=True)
-class Done:
+class Done(NamedTuple):
     """How a run ended: its exit code, and what it printed to stdout and stderr."""
 
     code: int

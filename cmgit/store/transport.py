@@ -18,8 +18,7 @@ import os
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from ..errors import RemoteError, UsageError
 from .address import Source
@@ -51,8 +50,7 @@ class Received(str):
         return self.size, self.total
 
 
-@dataclass(frozen=True)
-class Fetched:
+class Fetched(NamedTuple):
     """What the other side has: its refs by full name (``HEAD`` too), and its default branch."""
 
     refs: Mapping[str, ObjectID]

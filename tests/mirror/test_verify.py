@@ -7,13 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from cmgit.errors import NotFound, UsageError
+from cmgit.ages import parse_age
+from cmgit.errors import NotFound
 from cmgit.mirror.sources import Mirrors
 from cmgit.mirror.state import read_state, write_state
 from cmgit.mirror.verify import (
     Verdict,
-    parse_age,
-    shown_age,
     to_verify,
     verify_imported,
     verify_mirror,
@@ -122,22 +121,6 @@ def test_never_in_step(workspace: Workspace, tmp_path: Path) -> None:
     synced(workspace)
     bare(workspace, "one").rename(tmp_path / "away")
     assert "not a Git repository" in problems(workspace)
-
-
-@pytest.mark.parametrize(
-    ("text", "seconds"), [("90m", 5400), ("12h", 43200), ("7d", 604800), ("2w", 1209600)]
-)
-def test_ages(text: str, seconds: float) -> None:
-    """In one unit each."""
-    assert parse_age(text) == seconds
-    assert parse_age(shown_age(seconds)) == seconds
-
-
-def test_what_is_no_age() -> None:
-    """A number needs its unit."""
-    for text in ("", "7", "d", "-1d", "1y"):
-        with pytest.raises(UsageError):
-            parse_age(text)
 
 
 # -- what was imported ------------------------------------------------------------------------

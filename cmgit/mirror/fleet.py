@@ -113,7 +113,8 @@ def _at_once(
     import multiprocessing
     from concurrent.futures import ProcessPoolExecutor
 
-    if not all(mirror.source.path and read_state(home, mirror.url).synced for mirror in mirrors):
+    quick = all(mirror.source.path and read_state(home, mirror.url).synced for mirror in mirrors)
+    if not quick:
         chosen()  # a fork shares what is imported
         if any(mirror.url.startswith("http") for mirror in mirrors):
             import urllib3  # noqa: F401
@@ -122,7 +123,8 @@ def _at_once(
     lines = context.SimpleQueue()
     listener = Thread(target=_listen, args=(lines, tell), daemon=True)
     waiting = any(not mirror.source.path for mirror in mirrors)  # for a network, not for a disk
-    workers = min(jobs, len(mirrors), jobs if waiting else 2 * (os.cpu_count() or 1))
+    most = jobs if waiting else (os.cpu_count() or 1) * (1 if quick else 2)
+    workers = min(jobs, len(mirrors), most)
     with ProcessPoolExecutor(workers, context, _start, (lines,)) as pool:
         running = {pool.submit(_work, home, mirror, retries): mirror for mirror in mirrors}
         listener.start()

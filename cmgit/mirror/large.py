@@ -7,7 +7,7 @@ repositories that name one.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
 from typing import BinaryIO, cast
@@ -20,13 +20,14 @@ from ..lfs.pointer import Pointer
 from ..repository import Repository
 from ..store.git import GitRepository
 from ..store.large import named_pointers, plain_packs
+from ..store.objects import ObjectID
 from ..store.quarantine import packed_refs
 from ..store.ref_files import read_refs
 from ..store.transport import chosen
 from .manifest import LARGE, Export, Held, Large, Manifest, Part
 from .parts import PartReader, PartWriter
 from .sources import Mirror
-from .state import read_state, write_state
+from .state import State, read_state, write_state
 
 
 def bring(home: str, mirror: Mirror, path: str, report: Callable[[str], None]) -> int:
@@ -48,6 +49,11 @@ def bring(home: str, mirror: Mirror, path: str, report: Callable[[str], None]) -
         if lacking:
             large.provide(repository, lacking)
     return sum(pointer.size for pointer in lacking)
+
+
+def known_none(state: State, refs: Mapping[str, ObjectID]) -> bool:
+    """Whether refs were found to name no large file."""
+    return state.large_of == digest(packed_refs(refs)) and not state.large
 
 
 def _none_named(home: str, mirror: Mirror, path: str) -> bool:

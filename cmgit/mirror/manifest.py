@@ -138,12 +138,16 @@ def _plain_parts(parts: Iterable[Part]) -> list[dict[str, Any]]:
 
 def quoted(name: str) -> str:
     """A ref as JSON can hold it: bytes that are no UTF-8, and ``%``, become ``%XX``."""
+    if name.isascii() and "%" not in name:
+        return name
     text = name.replace("%", "%25")
     return "".join(f"%{ord(c) - 0xDC00:02X}" if "\udc80" <= c <= "\udcff" else c for c in text)
 
 
 def unquoted(text: str) -> str:
     """The ref that :func:`quoted` made this text of; raises ValueError for what it never makes."""
+    if text.isascii() and "%" not in text:
+        return text
     head, *rest = text.encode("utf-8").split(b"%")
     data = head + b"".join(bytes.fromhex(part[:2].decode()) + part[2:] for part in rest)
     name = data.decode("utf-8", "surrogateescape")

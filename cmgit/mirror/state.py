@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
@@ -73,8 +73,7 @@ def write_state(home: str, state: State) -> None:
     path = _path(home, state.url)
     os.makedirs(os.path.dirname(path), exist_ok=True)
     temporary = f"{path}.{os.getpid()}.tmp"
-    value = asdict(state)
-    value["refs"] = {quoted(name): oid for name, oid in state.refs.items()}
+    value = {**vars(state), "refs": {quoted(name): oid for name, oid in state.refs.items()}}
     value["default"] = quoted(state.default)
     value["error"] = state.error.encode("utf-8", "backslashreplace").decode()
     with open(temporary, "wb") as file:

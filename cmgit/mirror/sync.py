@@ -30,10 +30,10 @@ from ..store.ref_files import read_refs
 from ..store.refs import OWN, check_together, replace_refs
 from ..store.remote import Fetched, advertised, clone, receive
 from ..store.transport import Interrupted, chosen
-from .large import bring
+from .large import bring, known_none
 from .signed import Policy, check_signed
 from .sources import Mirror
-from .state import key_of, read_state, write_state
+from .state import State, key_of, read_state, write_state
 
 NEW, CHANGED, SAME, FAILED = "new", "changed", "same", "failed"
 _PAUSE = 2.0  # seconds before the second try; each later one waits four times as long
@@ -69,8 +69,9 @@ def sync_one(home: str, mirror: Mirror, retries: int, report: Report) -> Outcome
     what it returns. It is not registered, and the index is not brought up to date."""
     begun = time.time()
     try:
-        outcome = _tried(lambda: _synced(home, mirror, report), retries, report)
-        outcome = _with_large(home, mirror, outcome, retries, report)
+        outcome, all_here = _tried(lambda: _synced(home, mirror, report), retries, report)
+        if not all_here:
+            outcome = _with_large(home, mirror, outcome, retries, report)
         return outcome._replace(seconds=time.time() - begun)
     except (CmgitError, OSError) as error:
         hint = getattr(error, "hint", "")
@@ -108,18 +109,20 @@ def _tried(call: Callable[[], T], retries: int, report: Report) -> T:
     return call()
 
 
-def _synced(home: str, mirror: Mirror, report: Report) -> Outcome:
+def _synced(home: str, mirror: Mirror, report: Report) -> tuple[Outcome, bool]:
+    """How it went, and whether it is known that no large file is lacking."""
     key = key_of(mirror.url)
     with process_lock(os.path.join(home, "locks", f"pull-{key}")):
         entry = registered(home, mirror)
         path = entry.path if entry else os.path.join(home, "repos", f"{mirror.name}.git")
-        trust = Trust(home, mirror)
-        if entry and (same := _unchanged(home, mirror, path, trust)):
+        state = read_state(home, mirror.url)
+        trust = Trust(home, mirror, state)
+        if entry and (same := _unchanged(home, mirror, path, trust, state)):
             return same
         if os.path.lexists(path):
-            return _update(home, mirror, path, entry, trust, report)
+            return _update(home, mirror, path, entry, trust, report), False
         place = os.path.join(home, "repos", f"tmp-{key}")
-        return _make(home, mirror, path, place, trust, report)
+        return _make(home, mirror, path, place, trust, report), False
 
 
 class Trust:
@@ -128,9 +131,8 @@ class Trust:
     Raises UsageError when nobody says who may sign, or who is mirrored does.
     """
 
-    def __init__(self, home: str, mirror: Mirror) -> None:
+    def __init__(self, home: str, mirror: Mirror, state: State) -> None:
         self._policy = policy_of(home, mirror)
-        state = read_state(home, mirror.url)
         self._known = state.refs if state.signed == self.stamp else {}
 
     @property
@@ -200,18 +202,21 @@ def registered(home: str, mirror: Mirror) -> Entry | None:
     return entry
 
 
-def _unchanged(home: str, mirror: Mirror, path: str, trust: Trust) -> Outcome | None:
+def _unchanged(
+    home: str, mirror: Mirror, path: str, trust: Trust, state: State
+) -> tuple[Outcome, bool] | None:
     """What to say of a mirror that is in step already, as most are; None when it is not."""
     here = read_refs(path)
-    if here is None or read_state(home, mirror.url).config != _stamp(os.path.join(path, "config")):
+    if here is None or state.config != _stamp(os.path.join(path, "config")):
         return None
     got = advertised(mirror.source)
     wanted = wanted_refs(got)
     if not wanted or not in_step(here.refs, here.head, got):
         return None
     trust.check_at(path, wanted)
-    _keep(home, mirror, path, got, trust)
-    return Outcome(mirror.name, mirror.url, SAME, path, refs=len(wanted))
+    _keep(home, state, path, got, trust)
+    outcome = Outcome(mirror.name, mirror.url, SAME, path, refs=len(wanted))
+    return outcome, known_none(state, here.refs)
 
 
 def _make(
@@ -234,7 +239,7 @@ def _make(
         os.rename(temporary, path)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
-    _keep(home, mirror, path, got, trust)
+    _keep(home, read_state(home, mirror.url), path, got, trust)
     return Outcome(mirror.name, mirror.url, NEW, path, uid, len(wanted_refs(got)), pack_bytes(path))
 
 
@@ -261,7 +266,7 @@ def _update(
                 _mark(home, entry)
                 kept = _move(git, got, wanted)
             _repack(git, report)
-    _keep(home, mirror, path, got, trust)
+    _keep(home, read_state(home, mirror.url), path, got, trust)
     size = max(0, pack_bytes(path) - before)
     outcome = Outcome(mirror.name, mirror.url, state, path, "", len(wanted), size, 0.0, tuple(kept))
     return outcome if entry else outcome._replace(state=NEW, uid=read_description(path).uid)
@@ -336,10 +341,10 @@ def _repack(git: GitRepository, report: Report) -> None:
         report(f"warning: {git.path}: git repack: {done.complaint}")
 
 
-def _keep(home: str, mirror: Mirror, path: str, got: Fetched, trust: Trust) -> None:
+def _keep(home: str, state: State, path: str, got: Fetched, trust: Trust) -> None:
     now = time.time()
     state = replace(
-        read_state(home, mirror.url), synced=now, tried=now, error="", default=got.default,
+        state, synced=now, tried=now, error="", default=got.default,
         refs=dict(got.refs), signed=trust.stamp, config=_stamp(os.path.join(path, "config")),
     )  # fmt: skip
     write_state(home, state)

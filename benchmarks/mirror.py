@@ -24,6 +24,7 @@ from .startup import cmgit_environment
 
 COMMITS = 48_750  # of the big one, four objects each
 NEW = 50
+CHECKED = "git clone --mirror, objects checked"
 
 
 def run(runs: int, smoke: bool) -> None:
@@ -66,8 +67,16 @@ class Fleet:
         self.tips = {name: tip(top / "origins" / name) for name in names}
 
     def first(self) -> list[Case]:
-        """Into an empty directory, an empty home."""
-        return self._cases("git clone --mirror", self._loop("clone -q --mirror {url}/@ {loop}/@"))
+        """Into an empty directory, an empty home; by git also with every object checked, as cmgit
+        does it."""
+        clone = "clone -q --mirror {url}/@ {loop}/@"
+        checked = Case(
+            CHECKED,
+            self._loop(f"-c transfer.fsckObjects=true {clone}"),
+            prepare=partial(_emptied, self.loop),
+            check=partial(self._same, self.loop, ""),
+        )
+        return [checked, *self._cases("git clone --mirror", self._loop(clone))]
 
     def again(self) -> list[Case]:
         """When all is in step."""
@@ -110,7 +119,7 @@ class Fleet:
                 Case(
                     f"cmgit mirror sync -j {WORKERS}{kind}",
                     [script("cmgit"), "mirror", "sync", "-j", str(WORKERS)],
-                    (peer,),
+                    (peer, CHECKED) if fresh else (peer,),
                     environment,
                     prepare,
                     partial(self._same, home / "repos", f"{len(self.names)} mirrors in step"),

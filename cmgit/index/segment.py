@@ -69,7 +69,7 @@ class Segment:
         self._tags = Texts(pages, TAGS, TAG_TEXT)
         self._tag_positions: dict[str, int | None] = {}
         self._automations: list[tuple[str, str]] = []
-        self._named: dict[Name, list[int]] = {}
+        self._named: dict[tuple[str, str], list[int]] = {}
         self._opened: dict[tuple[int, int], Numbers] = {}
 
     # -- one record ---------------------------------------------------------------------------
@@ -195,13 +195,7 @@ class Segment:
         """
         few = self._few(query)
         if few is not None and len(few) <= self._sets.few:
-            if len(few) > 1:
-                few = sorted(few)
-            if len(dead):
-                few = [number for number in few if number not in dead]
-            if repositories is None and not (query.automation or query.tags or query.no_tags):
-                return few
-            return [number for number in few if self._accepts(number, query, repositories)]
+            return self._among(few, query, repositories, dead)
         parts = self._parts(query, repositories)
         if parts is None:
             return ()
@@ -217,6 +211,24 @@ class Segment:
                 found = found - self.having_tag(at)
         return found - dead if len(dead) else found
 
+    def _among(
+        self, few: Sequence[int], query: Query, repositories: set[int] | None, dead: Numbers
+    ) -> Sequence[int]:
+        """Those of a few records that all but the artifact's name fits, ascending."""
+        if len(few) > 1:
+            few = sorted(few)
+        if len(dead):
+            few = [number for number in few if number not in dead]
+        if few and repositories is not None:
+            few = [number for number in few if self.repository(number) in repositories]
+        if few and query.automation:
+            starts, automations = self._group_starts, self._group_automations
+            those = self.of_automation(query.automation)
+            few = [n for n in few if automations[bisect_right(starts, n) - 1] in those]
+        if few and (query.tags or query.no_tags):
+            few = [number for number in few if self._tagged(number, query)]
+        return few
+
     def _few(self, query: Query) -> Sequence[int] | None:
         """The records that the artifact's name alone leaves; None when it leaves all."""
         name = query.artifact
@@ -224,16 +236,8 @@ class Segment:
             return self.having_uid(name.uid)
         return self.having_alias(name.alias) if name.alias.strip("*") else None
 
-    def _accepts(self, number: int, query: Query, repositories: set[int] | None) -> bool:
-        """Whether all but the artifact's name fits a record."""
-        if repositories is not None and self.repository(number) not in repositories:
-            return False
-        if query.automation:
-            group = bisect_right(self._group_starts, number) - 1
-            if self._group_automations[group] not in self.of_automation(query.automation):
-                return False
-        if not query.tags and not query.no_tags:
-            return True
+    def _tagged(self, number: int, query: Query) -> bool:
+        """Whether a record has the tags that it should, and none of the others."""
         tags = self.tags(number)
         return query.tags.issubset(tags) and query.no_tags.isdisjoint(tags)
 
@@ -267,10 +271,10 @@ class Segment:
 
     def of_automation(self, name: Name) -> list[int]:
         """The positions, in :meth:`automations`, of those that go by a name."""
-        found = self._named.get(name)
+        found = self._named.get((name.alias, name.uid))
         if found is None:
             found = [at for at, pair in enumerate(self.automations()) if name.accepts(*pair)]
-            self._named[name] = found
+            self._named[name.alias, name.uid] = found
         return found
 
     def having_automation(self, at: int) -> Numbers:

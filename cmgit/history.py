@@ -109,7 +109,7 @@ def _state_at(
         except MetaError as error:
             workspace.report(f"warning: {error}")
     state = RepositoryState(
-        number=entry.number, alias=entry.alias, uid=entry.uid, kind=entry.kind,
+        workspace.home, number=entry.number, alias=entry.alias, uid=entry.uid, kind=entry.kind,
         path=entry.path, commit=commit or "", tree=tree, prefix=prefix,
     )  # fmt: skip
     repository.git.close()

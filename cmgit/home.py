@@ -1,4 +1,4 @@
-"""Where a user's home of cmgit is. Part of the short path of ``find``."""
+"""Where a user's home of cmgit is, and how its files say what is in it. Part of the short path."""
 
 from __future__ import annotations
 
@@ -27,3 +27,10 @@ def default_home(environ: Mapping[str, str]) -> str:
     from platformdirs import user_data_dir
 
     return user_data_dir("cmgit", appauthor=False)
+
+
+def stored_path(home: str, path: str) -> str:
+    """An absolute path as the files of a home hold it: relative when it is inside, so that the home
+    may be moved, or be mounted elsewhere. ``os.path.join(home, …)`` is what it stands for."""
+    inside = os.path.join(home, "")
+    return path[len(inside) :] if path.startswith(inside) else path

@@ -46,6 +46,7 @@ class Observer:
 
     def __init__(
         self,
+        home: str,
         directory: str,
         entry: Entry,
         old: RepositoryState | None,
@@ -53,6 +54,7 @@ class Observer:
     ) -> None:
         self.entry = entry
         self._jobs = 1
+        self._home = home
         self._directory = directory
         same = old is not None and (old.uid, old.path) == _identity(entry)
         self._last = old if same else None
@@ -66,6 +68,7 @@ class Observer:
         self.changes: Changes = {}
         self.moved = self._lost  # whether none of its old records counts any more
         self.state = RepositoryState(
+            self._home,
             number=entry.number,
             alias=entry.alias,
             uid=entry.uid,
@@ -120,7 +123,10 @@ class Observer:
     def _untouched(self, old: RepositoryState) -> bool:
         if self.entry.kind == BARE:
             return True
-        return bool(old.watch) and unchanged(read_watch(os.path.join(self._directory, old.watch)))
+        return bool(old.watch) and unchanged(self._watched(old))
+
+    def _watched(self, state: RepositoryState) -> dict[str, Signature]:
+        return read_watch(os.path.join(self._directory, state.watch), self._home)
 
     def _unreadable(self, error: CmgitError | OSError) -> None:
         if self._last is not None:  # better what was last known
@@ -155,7 +161,7 @@ class Observer:
         git, state = repository.git, self.state
         old: Mapping[str, Signature] = {}
         if state.watch:
-            old = read_watch(os.path.join(self._directory, state.watch))
+            old = self._watched(state)
         scan = scan_disk(git.path, prefix, old)
         touched = dict(scan.changed)
         before, after = _tree_id(git, state.tree, prefix), _tree_id(git, tree, prefix)
@@ -169,7 +175,7 @@ class Observer:
         signatures = {**{path: signature(path) for path in watched}, **scan.signatures}
         if repository.worktree is not None:
             signatures[repository.worktree.journal_path] = ABSENT
-        state.watch = write_watch(self._directory, signatures)
+        state.watch = write_watch(self._directory, self._home, signatures)
         committed = _tree_ids(git, tree, touched)
         return {
             path: raw and raw._replace(tree=raw.tree or committed[path])

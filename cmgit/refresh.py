@@ -103,7 +103,7 @@ class Refresher:
             lost += 1
             if lost > 1 and not self._mode.publishing:
                 with suppress(DamagedIndex):
-                    return Index(self.directory, read_manifest(self.directory), roaring)
+                    return Index(self.directory, read_manifest(self.directory, self.home), roaring)
         raise Busy("the index kept changing", "try it again")
 
     def _is(self, manifest: Manifest, fresh: Manifest) -> bool:
@@ -122,7 +122,11 @@ class Refresher:
     def _current(self, number: int) -> Manifest:
         """What the index says now; nothing when it is damaged."""
         os.makedirs(self.directory, exist_ok=True)
-        return Manifest(number) if number == self._damaged else read_manifest(self.directory)
+        return (
+            Manifest(number)
+            if number == self._damaged
+            else read_manifest(self.directory, self.home)
+        )
 
     def _warn(self, text: str) -> None:
         if text not in self._warned:
@@ -138,7 +142,7 @@ class Refresher:
         entries = self._to_look_at(registry, manifest, digest)
         old = set(manifest.repositories.numbers())
         held = {number for move in living for number in move.numbers}
-        change = _Change(self.directory, manifest)
+        change = _Change(self.home, self.directory, manifest)
         if any(
             change.observer(e).moved or e.number not in old for e in entries if e.number in held
         ):
@@ -251,7 +255,8 @@ def _silent(line: str) -> None:
 class _Change:
     """What one run finds out: new states, and records that count no longer."""
 
-    def __init__(self, directory: str, manifest: Manifest) -> None:
+    def __init__(self, home: str, directory: str, manifest: Manifest) -> None:
+        self._home = home
         self.states: list[RepositoryState] = []
         self._directory = directory
         self._known = manifest.repositories
@@ -264,7 +269,7 @@ class _Change:
         """What finds out what changed in a repository."""
         known = entry.number in self._numbers
         old = self._known.state(entry.number) if known else None
-        return Observer(self._directory, entry, old, anew)
+        return Observer(self._home, self._directory, entry, old, anew)
 
     def take(self, observer: Observer) -> None:
         """Note what was found in one repository."""

@@ -19,6 +19,7 @@ from typing import NamedTuple
 import orjson
 
 from .errors import AlreadyExists, AmbiguousError, NotFound
+from .home import stored_path
 from .index.manifest import DIRECTORY, read_manifest
 from .index.pages import DamagedIndex
 from .index.record import digest
@@ -104,7 +105,7 @@ class Registry:
     def _of_index(self) -> list[Entry]:
         """The repositories that the index knows and that are still there."""
         try:
-            states = list(read_manifest(os.path.join(self.home, DIRECTORY)).repositories)
+            states = list(read_manifest(os.path.join(self.home, DIRECTORY), self.home).repositories)
         except DamagedIndex:
             return []
         return [
@@ -138,10 +139,7 @@ class Registry:
     def _write(self) -> None:
         items = []
         for entry in self.entries:
-            item = entry._asdict()
-            if entry.kind == BARE:
-                item["path"] = os.path.relpath(entry.path, self.home)
-            items.append(item)
+            items.append({**entry._asdict(), "path": stored_path(self.home, entry.path)})
         value = {"format": FORMAT, "next": self._next, "repositories": items}
         value["check"] = _check(value)
         data = orjson.dumps(value, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)

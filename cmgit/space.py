@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import stat
 import time
@@ -29,6 +30,7 @@ from .text.state import DIRECTORY as TEXT
 from .workspace import Workspace
 
 CHECKOUTS = "trees"
+_INDEX = re.compile(r"(index|text)-v\d+")
 GRACE = 86400.0  # seconds that what is new is left alone: a process may be about to refer to it
 
 # -- du -------------------------------------------------------------------------------------------
@@ -232,11 +234,12 @@ def _named(workspace: Workspace) -> Iterator[Pointer]:
 
 
 def _left_overs(home: str, before: float, dry_run: bool) -> Iterator[Freed]:
-    """What is written beside its place, and was not renamed into it."""
+    """What is written beside its place, and was not renamed into it; indexes of other formats."""
     places: dict[str, Callable[[str], bool]] = {
         os.path.join(LARGE, "tmp"): lambda name: True,
         "repos": is_temporary,
         "mirrors": lambda name: name.endswith(".tmp"),
+        "": lambda name: bool(_INDEX.fullmatch(name)) and name not in (INDEX, TEXT),
     }
     for place, is_left in places.items():
         directory = os.path.join(home, place)

@@ -477,10 +477,10 @@ def test_read_only_home(readable: Path, kind: str) -> None:
 def test_read_only_home_with_an_old_index(readable: Path, tmp_path: Path, kind: str) -> None:
     """An index that is not true any more is made anew in memory."""
     if kind == "bare":
-        subprocess.run(["chmod", "u+w", str(readable / "index-v2")], check=True)
-        for file in readable.joinpath("index-v2").iterdir():
+        subprocess.run(["chmod", "u+w", str(readable / "index-v3")], check=True)
+        for file in readable.joinpath("index-v3").iterdir():
             file.unlink()
-        subprocess.run(["chmod", "u-w", str(readable / "index-v2")], check=True)
+        subprocess.run(["chmod", "u-w", str(readable / "index-v3")], check=True)
     else:
         subprocess.run(["chmod", "-R", "u+w", str(tmp_path / "demo")], check=True)
         write_files(tmp_path / "demo", {"script/new/_cm.yaml": meta_of("new", uid_of(7))})
@@ -493,10 +493,10 @@ def test_read_only_home_with_an_old_index(readable: Path, tmp_path: Path, kind: 
 def test_reindex_of_a_read_only_home(readable: Path, kind: str, old: bool) -> None:
     """What shall be written and cannot be is an error, though a find would go without."""
     if old:
-        subprocess.run(["chmod", "u+w", str(readable / "index-v2")], check=True)
-        for file in readable.joinpath("index-v2").iterdir():
+        subprocess.run(["chmod", "u+w", str(readable / "index-v3")], check=True)
+        for file in readable.joinpath("index-v3").iterdir():
             file.unlink()
-        subprocess.run(["chmod", "u-w", str(readable / "index-v2")], check=True)
+        subprocess.run(["chmod", "u-w", str(readable / "index-v3")], check=True)
     done = as_reader("reindex")
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr == (
@@ -510,10 +510,10 @@ def test_check_of_a_read_only_home(readable: Path, kind: str) -> None:
     """Everything is verified, against an index in memory if there is none."""
     done = as_reader("check")
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "all is well\n")
-    subprocess.run(["chmod", "u+w", str(readable / "index-v2")], check=True)
-    for file in readable.joinpath("index-v2").iterdir():
+    subprocess.run(["chmod", "u+w", str(readable / "index-v3")], check=True)
+    for file in readable.joinpath("index-v3").iterdir():
         file.unlink()
-    subprocess.run(["chmod", "u-w", str(readable / "index-v2")], check=True)
+    subprocess.run(["chmod", "u-w", str(readable / "index-v3")], check=True)
     done = as_reader("check")
     assert (done.returncode, done.stdout) == (0, ""), done
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -12,8 +13,10 @@ import pytest
 
 from cmgit import artifacts, repositories, transfer
 from cmgit.errors import CmgitError
-from cmgit.index.lookup import Index
+from cmgit.index.lookup import Index, open_fresh
+from cmgit.index.manifest import read_manifest
 from cmgit.index.record import Record
+from cmgit.index.watch import TICK_NS
 from cmgit.names import Name
 from cmgit.pull import pull
 from cmgit.query import Query
@@ -203,3 +206,22 @@ def test_after_any_changes(tmp_path: Path, seed: int) -> None:
         incremental = content(index)
         home = world.workspace.home
         assert content(refresh(home, lambda line: None, Mode(anew=True))) == incremental
+
+
+def test_a_home_that_was_moved(tmp_path: Path) -> None:
+    """Its index is still true: nothing is read again, and what it says is where it is now."""
+    workspace = World(tmp_path, 0).workspace
+    workspace.add("automation", "script")
+    workspace.add("script", "mine")
+    time.sleep(2 * TICK_NS / 1e9)  # so that a later change would show in the times of files
+    before = content(workspace.index())
+    newest = read_manifest(workspace.index().directory).number
+    moved = f"{workspace.home}-moved"
+    os.rename(workspace.home, moved)
+    fresh = open_fresh(moved)
+    assert fresh is not None
+    assert fresh.manifest.number == newest
+    assert all(os.path.isdir(state.path) for state in fresh.manifest.repositories)
+    there = Workspace(moved)
+    assert content(there.index()) == before
+    assert there.directory(there.one("script", "mine")) == f"{moved}/local/script/mine"

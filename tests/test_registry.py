@@ -34,17 +34,21 @@ def add(registry: Registry, *entries: Entry) -> list[Entry]:
 
 
 def test_round_trip(registry: Registry, home: Path) -> None:
-    """What is registered is read back, in order; a bare path is relative to the home."""
+    """What is registered is read back, in order; a path in the home is relative to it."""
     bare = entry("b", 2, str(home / "repos" / "b.git"), BARE)._replace(
         url="https://x", branch="dev"
     )
-    added = add(registry, entry("a", 1, "/data/a"), bare)
+    inside = entry("c", 3, str(home / "local"))
+    added = add(registry, entry("a", 1, "/data/a"), bare, inside)
     assert Registry(str(home)).entries == added
     stored = orjson.loads((home / "registry.json").read_bytes())
-    assert [item["path"] for item in stored["repositories"]] == ["/data/a", "repos/b.git"]
+    assert [item["path"] for item in stored["repositories"]] == [
+        "/data/a", "repos/b.git", "local",
+    ]  # fmt: skip
     os.rename(home, f"{home}-moved")
     moved = Registry(f"{home}-moved")
     assert moved.entries[1].path == f"{home}-moved/repos/b.git"
+    assert moved.entries[2].path == f"{home}-moved/local"
 
 
 def test_numbers_are_never_used_again(registry: Registry) -> None:

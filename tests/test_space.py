@@ -161,14 +161,15 @@ def test_check_outs_are_made_again(bare: Workspace) -> None:
 
 
 def test_left_overs(bare: Workspace) -> None:
-    """Those of dead processes go, not those of one that holds the lock."""
+    """Those of dead processes go, not those of one that holds the lock; and old indexes."""
     home = Path(bare.home)
     write_files(home, {"lfs/tmp/12-ab": "x", "lfs/tmp/ab.part": "x", "repos/tmp-k/HEAD": "x",
-                       "repos/tmp-l/HEAD": "x", f"trees/tmp-{'0' * 40}/a": "x"})  # fmt: skip
+                       "repos/tmp-l/HEAD": "x", "index-v1/manifest-1": "x",
+                       f"trees/tmp-{'0' * 40}/a": "x"})  # fmt: skip
     with process_lock(str(home / "locks" / "pull-k")):
         told = list(gc(bare, grace=-60))
     assert sorted(Path(t.path).name for t in told if t.kind == "left-over") == [
-        "12-ab", "ab.part", f"tmp-{'0' * 40}", "tmp-l",
+        "12-ab", "ab.part", "index-v1", f"tmp-{'0' * 40}", "tmp-l",
     ]  # fmt: skip
     assert [n for n in os.listdir(home / "repos") if n.startswith("tmp-")] == ["tmp-k"]
 

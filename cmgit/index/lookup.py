@@ -208,7 +208,7 @@ def open_fresh(home: str, sets: Sets = Bitmap) -> Index | None:
         for repo in manifest.repositories.special:
             if repo.problem:
                 return None  # it may be there again
-            if repo.watch and not unchanged(read_watch(os.path.join(directory, repo.watch))):
+            if repo.watch and not unchanged(read_watch(os.path.join(directory, repo.watch), home)):
                 return None
         return Index(directory, manifest, sets)
     except (DamagedIndex, OSError):

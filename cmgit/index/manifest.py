@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 
+from ..home import stored_path
 from ..names import same_word
 from .pages import Column, DamagedIndex, Pages, Texts
 from .record import decode, unsealed
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
     from ..names import Name
 
-FORMAT = 2
+FORMAT = 3
 DIRECTORY = f"index-v{FORMAT}"
 TABLE_MAGIC, TABLE_VERSION, TABLE_SUFFIX = b"CMGITREP", 2, ".repositories"
 NUMBERS, STATES, STATE_TEXT, NAMES, NAME_TEXT = range(5)  # the sections of a table
@@ -30,17 +31,19 @@ _PREFIX = "manifest-"
 class RepositoryState:
     """What the index holds of one repository: the state it was in, and how to tell that it moved.
 
-    ``number`` is the registry's; ``path`` the absolute work tree or bare repository; ``commit``
+    ``number`` is the registry's; ``path`` the work tree or bare repository, absolute here, and in
+    the file relative to the home that it is inside of, if it is; ``commit``
     and ``tree`` are hexadecimal ids of the branch's head and its root tree, empty while unborn;
     ``watch`` names the file of signatures of a working repository, ``warnings`` the artifacts that
     could not be read, ``problem`` why the whole repository could not (its records are those of
     the last time that it could).
     """
 
-    __slots__ = (
+    _VALUES = (
         "alias", "commit", "kind", "number", "path", "prefix", "problem", "tree", "uid",
         "warnings", "watch",
     )  # fmt: skip
+    __slots__ = (*_VALUES, "home")
 
     alias: str
     commit: str
@@ -53,10 +56,13 @@ class RepositoryState:
     uid: str
     warnings: list[list[str]]
     watch: str
+    home: str  # that it is a state of
 
-    def __init__(self, **values: Any) -> None:
-        for key in self.__slots__:
+    def __init__(self, home: str, **values: Any) -> None:
+        self.home = home
+        for key in self._VALUES:
             setattr(self, key, values.get(key, [] if key == "warnings" else ""))
+        self.path = os.path.join(home, self.path)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, RepositoryState) and self.to_dict() == other.to_dict()
@@ -70,7 +76,8 @@ class RepositoryState:
 
     def to_dict(self) -> dict[str, Any]:
         """The values by name, for JSON."""
-        return {key: getattr(self, key) for key in self.__slots__}
+        values = {key: getattr(self, key) for key in self._VALUES}
+        return {**values, "path": stored_path(self.home, self.path)}
 
 
 class Repositories:
@@ -168,9 +175,10 @@ class Repositories:
 class Table:
     """A file of the states of many repositories, by ascending number: JSON, one object each."""
 
-    def __init__(self, directory: str, name: str) -> None:
+    def __init__(self, directory: str, name: str, home: str) -> None:
         """Map a file; raises DamagedIndex."""
         self.name = name
+        self._home = home
         pages = Pages(os.path.join(directory, name), TABLE_MAGIC, TABLE_VERSION, 5)
         self.numbers = Column(pages, NUMBERS).all()
         self._states = Texts(pages, STATES, STATE_TEXT)
@@ -180,7 +188,8 @@ class Table:
         """The state of the repository with a number."""
         from _bisect import bisect_left
 
-        return RepositoryState(**decode(self._states.text(bisect_left(self.numbers, number))))
+        text = self._states.text(bisect_left(self.numbers, number))
+        return RepositoryState(self._home, **decode(text))
 
     def named(self, name: Name) -> set[int]:
         """The numbers of the repositories that go by a name."""
@@ -269,10 +278,10 @@ def manifest_path(directory: str, number: int) -> str:
     return os.path.join(directory, f"{_PREFIX}{number}")
 
 
-def read_manifest(directory: str) -> Manifest:
+def read_manifest(directory: str, home: str = "") -> Manifest:
     """The newest manifest; an empty one, number 0, where there is none.
 
-    Raises DamagedIndex when the newest is cut or changed, or the table that it names.
+    ``home`` is the one that it tells of, if that is not where its directory is. Raises DamagedIndex when the newest is cut or changed, or the table that it names.
     """
     while True:
         numbers = manifest_numbers(directory)
@@ -280,7 +289,8 @@ def read_manifest(directory: str) -> Manifest:
             return Manifest()
         try:
             with open(manifest_path(directory, numbers[0]), "rb") as file:
-                return _parse(directory, file.read(), numbers[0])
+                data = file.read()
+            return _parse(directory, data, numbers[0], home or os.path.dirname(directory))
         except FileNotFoundError:
             continue  # replaced and swept since the listing
         except OSError as error:
@@ -290,7 +300,7 @@ def read_manifest(directory: str) -> Manifest:
                 raise
 
 
-def _parse(directory: str, data: bytes, number: int) -> Manifest:
+def _parse(directory: str, data: bytes, number: int, home: str) -> Manifest:
     try:
         value = decode(unsealed(data).decode())
     except ValueError as error:
@@ -298,8 +308,8 @@ def _parse(directory: str, data: bytes, number: int) -> Manifest:
     if value["format"] != FORMAT:
         raise DamagedIndex(f"manifest {number} has format {value['format']}")
     repositories = Repositories(
-        [RepositoryState(**state) for state in value["inline"]],
-        Table(directory, value["table"]) if value["table"] else None,
+        [RepositoryState(home, **state) for state in value["inline"]],
+        Table(directory, value["table"], home) if value["table"] else None,
         value["gone"],
         value["order"],
     )

@@ -6,8 +6,9 @@ of the directories that hold artifacts or may come to, of the meta files, and of
 which commit is checked out. A path whose time is too young to tell a later change from (the clock
 of a file system ticks in steps) gets the signature -2, which nothing equals.
 
-Layout (little-endian): magic ``CMGITWCH``, u32 version, u32 number of paths, then four i64 a path,
-then the paths, UTF-8 as Python's file system encoding has it, joined by NUL.
+Layout (little-endian): magic ``CMGITWCH``, u32 version, u32 number of paths, u32 how many of them
+are inside the home, four zero bytes, then four i64 a path, then the paths, UTF-8 as Python's file
+system encoding has it, joined by NUL: those inside the home first, relative to it.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from __future__ import annotations
 import os
 from _struct import Struct
 
+from ..home import stored_path
 from .pages import DamagedIndex
 from .record import digest
 
@@ -30,9 +32,9 @@ UNSURE = (-2, -2, -2, -2)
 TICK_NS = 12_000_000  # the kernel's clock for file times ticks every 4 or 10 ms
 COARSE_TICK_NS = 2_000_000_000  # FAT and some network file systems
 
-_HEADER = Struct("<8sII")
+_HEADER = Struct("<8sIII4x")
 _MAGIC = b"CMGITWCH"
-_VERSION = 1
+_VERSION = 2
 
 
 def signature(path: str) -> Signature:
@@ -51,16 +53,20 @@ def settled(found: Signature, now_ns: int) -> bool:
     return newest < now_ns - tick
 
 
-def encode_watch(signatures: Mapping[str, Signature]) -> bytes:
+def encode_watch(home: str, signatures: Mapping[str, Signature]) -> bytes:
     """The bytes of a watch file."""
-    numbers = Struct(f"<{4 * len(signatures)}q")
-    flat = [number for found in signatures.values() for number in found]
-    paths = "\0".join(signatures).encode("utf-8", "surrogateescape")
-    return _HEADER.pack(_MAGIC, _VERSION, len(signatures)) + numbers.pack(*flat) + paths
+    pairs = [(stored_path(home, path), found) for path, found in signatures.items()]
+    pairs.sort(key=lambda pair: os.path.isabs(pair[0]))
+    inside = sum(not os.path.isabs(path) for path, _ in pairs)
+    numbers = [number for _, found in pairs for number in found]
+    paths = "\0".join(path for path, _ in pairs).encode("utf-8", "surrogateescape")
+    header = _HEADER.pack(_MAGIC, _VERSION, len(pairs), inside)
+    return header + Struct(f"<{len(numbers)}q").pack(*numbers) + paths
 
 
-def read_watch(path: str) -> dict[str, Signature]:
-    """The signatures of a watch file; raises DamagedIndex when it does not match its name."""
+def read_watch(path: str, home: str) -> dict[str, Signature]:
+    """The signatures of a watch file, by absolute path; raises DamagedIndex when it does not match
+    its name."""
     try:
         with open(path, "rb") as file:
             data = file.read()
@@ -68,11 +74,13 @@ def read_watch(path: str) -> dict[str, Signature]:
         raise DamagedIndex(str(error)) from None
     if digest(data) + SUFFIX != os.path.basename(path):
         raise DamagedIndex(f"{path}: the contents do not match the name")
-    magic, version, count = _HEADER.unpack_from(data)
+    magic, version, count, inside = _HEADER.unpack_from(data)
     if magic != _MAGIC or version != _VERSION:
         raise DamagedIndex(f"{path}: not a watch file of version {_VERSION}")
     numbers = memoryview(data)[_HEADER.size : _HEADER.size + 32 * count].cast("q").tolist()
     paths = data[_HEADER.size + 32 * count :].decode("utf-8", "surrogateescape").split("\0")
+    top = os.path.join(home, "")
+    paths[:inside] = [top + path for path in paths[:inside]]
     return dict(zip(paths, zip(*[iter(numbers)] * 4)))  # noqa: B905
 
 

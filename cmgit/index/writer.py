@@ -64,9 +64,9 @@ def _write_segment(directory: str, builder: SegmentBuilder) -> SegmentState:
     return SegmentState(name, len(builder), len(builder))
 
 
-def write_watch(directory: str, signatures: Mapping[str, Signature]) -> str:
+def write_watch(directory: str, home: str, signatures: Mapping[str, Signature]) -> str:
     """Write a watch file; returns its name."""
-    data = encode_watch(signatures)
+    data = encode_watch(home, signatures)
 
     def write(file: IO[bytes]) -> str:
         file.write(data)
@@ -168,7 +168,8 @@ def _tabled(directory: str, repositories: Repositories) -> Repositories:
     if len(plain) + len(repositories.gone) <= INLINE:
         return repositories
     states = list(repositories)
-    table = Table(directory, _write_table(directory, [s for s in states if not s.special]))
+    name = _write_table(directory, [state for state in states if not state.special])
+    table = Table(directory, name, states[0].home if states else "")
     return Repositories(repositories.special, table, order=repositories.order)
 
 

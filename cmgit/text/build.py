@@ -31,11 +31,11 @@ _MANY_JOBS = 50
 class Last:
     """The generation before: what it was made from, and its files."""
 
-    def __init__(self, directory: str) -> None:
+    def __init__(self, directory: str, home: str) -> None:
         """Read it; raises DamagedText or DamagedIndex."""
         watch = read_state(directory, VERSION)["watch"]
-        self.watched = read_watch(os.path.join(directory, watch)) if watch else {}
-        self.index = kept(os.path.join(directory, SNAPSHOT))
+        self.watched = read_watch(os.path.join(directory, watch), home) if watch else {}
+        self.index = kept(os.path.join(directory, SNAPSHOT), home)
         self._directory = os.path.join(directory, ENGINE)
 
     def link_to(self, target: str, link: Link) -> None:
@@ -54,12 +54,14 @@ class Generation:
 
     def __init__(
         self,
+        home: str,
         directory: str,
         index: Index,
         report: Callable[[str], None],
         jobs: int = 1,
         link: Link = os.link,
     ) -> None:
+        self._home = home
         self._directory = directory
         self._index = index
         self._report = report
@@ -74,7 +76,7 @@ class Generation:
         if last is not None:
             last.link_to(engine, self._link)
         changes = Changes(last.index if last else None, self._index)
-        again = _edited(last, self._index, changes) if last else []
+        again = _edited(self._home, last, self._index, changes) if last else []
         gone = [*changes.gone(), *again]
         watched = _still_watched(last, self._index, gone) if last else {}
         if last is None or gone or any(True for _ in changes.fresh()):
@@ -101,7 +103,7 @@ class Generation:
             "format": FORMAT,
             "engine": VERSION,
             "index": identity(self._index.manifest),
-            "watch": write_watch(self._directory, watched) if watched else "",
+            "watch": write_watch(self._directory, self._home, watched) if watched else "",
         }
         with open(os.path.join(self._directory, STATE), "xb") as file:
             file.write(sealed(orjson.dumps(state)))
@@ -116,11 +118,11 @@ def _still_watched(last: Last, index: Index, gone: list[Numbered]) -> dict[str, 
     return {p: found for p, found in last.watched.items() if os.path.dirname(p) not in places}
 
 
-def _edited(last: Last, index: Index, changes: Changes) -> list[Numbered]:
+def _edited(home: str, last: Last, index: Index, changes: Changes) -> list[Numbered]:
     """The artifacts of working repositories whose files are not as they were, and that are not
     read again anyway."""
     edited = {path for path, found in last.watched.items() if signature(path) != found}
-    edited |= _seen_by_index(last.index, index)
+    edited |= _seen_by_index(home, last.index, index)
     if not edited:
         return []
     edited |= {os.path.dirname(path) for path in edited}
@@ -135,7 +137,7 @@ def _edited(last: Last, index: Index, changes: Changes) -> list[Numbered]:
     ]
 
 
-def _seen_by_index(old: Index, new: Index) -> set[str]:
+def _seen_by_index(home: str, old: Index, new: Index) -> set[str]:
     """The paths that the index watches, and that are not as they were in another state of it. It
     knows less of an artifact than is searched, so that its record may be the same."""
     before = {state.number: state.watch for state in old.manifest.repositories.special}
@@ -143,14 +145,14 @@ def _seen_by_index(old: Index, new: Index) -> set[str]:
     for state in new.manifest.repositories.special:
         if not state.watch or before.get(state.number) == state.watch:
             continue
-        watched = _watched(new, state.watch)
-        seen = _watched(old, before.get(state.number, ""))
+        watched = _watched(home, new, state.watch)
+        seen = _watched(home, old, before.get(state.number, ""))
         found |= {p for p, now in watched.items() if now == UNSURE or seen.get(p) != now}
         found |= seen.keys() - watched.keys()
     return found
 
 
-def _watched(index: Index, name: str) -> dict[str, Signature]:
+def _watched(home: str, index: Index, name: str) -> dict[str, Signature]:
     """What a state of the index watches; nothing for one that is in memory only."""
     path = os.path.join(index.directory, name)
-    return read_watch(path) if os.path.isfile(path) else {}
+    return read_watch(path, home) if os.path.isfile(path) else {}

@@ -34,9 +34,9 @@ def keep(index: Index, directory: str) -> None:
         os.link(os.path.join(index.directory, name), os.path.join(directory, name))
 
 
-def kept(directory: str) -> Index:
-    """The index that a directory has links to; raises DamagedIndex."""
-    manifest = read_manifest(directory)
+def kept(directory: str, home: str) -> Index:
+    """The index of a home that a directory has links to; raises DamagedIndex."""
+    manifest = read_manifest(directory, home)
     if not manifest.number:
         raise DamagedIndex(f"{directory} has no manifest")
     return Index(directory, manifest, roaring)

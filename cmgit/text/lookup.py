@@ -59,18 +59,19 @@ def open_text(home: str, index: Index) -> TextIndex | None:
         if not numbers:
             return None
         try:
-            return _open(generation(home, numbers[0]), index)
+            return _open(home, generation(home, numbers[0]), index)
         except (DamagedText, DamagedIndex, OSError):
             if generations(home) == numbers:
                 return None  # not replaced by a newer one meanwhile
     return None
 
 
-def _open(directory: str, index: Index) -> TextIndex | None:
+def _open(home: str, directory: str, index: Index) -> TextIndex | None:
     state = read_state(directory, VERSION)
     if state["index"] != identity(index.manifest):
         return None
-    if state["watch"] and not unchanged(read_watch(os.path.join(directory, state["watch"]))):
+    watch = state["watch"]
+    if watch and not unchanged(read_watch(os.path.join(directory, watch), home)):
         return None
     return TextIndex(directory, index)
 

@@ -88,7 +88,9 @@ class Updater:
             os.makedirs(target)
             try:
                 keep(index, os.path.join(target, SNAPSHOT))
-                last = self._make(Generation(target, index, self._report, self._jobs), target)
+                last = self._make(
+                    Generation(self._home, target, index, self._report, self._jobs), target
+                )
                 place = generation(self._home, last + 1)
                 os.rename(target, place)
             except BaseException:
@@ -102,7 +104,8 @@ class Updater:
         """Make a generation in a temporary directory; what was opened stays."""
         target = tempfile.mkdtemp(prefix="cmgit-")
         try:
-            self._make(Generation(target, index, self._report, self._jobs, os.symlink), target)
+            new = Generation(self._home, target, index, self._report, self._jobs, os.symlink)
+            self._make(new, target)
             return TextIndex(target, index)
         finally:
             shutil.rmtree(target, ignore_errors=True)
@@ -112,7 +115,7 @@ class Updater:
         number = max(generations(self._home), default=0)
         if number:
             try:
-                new.make(Last(generation(self._home, number)))
+                new.make(Last(generation(self._home, number), self._home))
             except (DamagedText, DamagedIndex) as error:
                 self._warn(f"the text index is built anew ({error})")
                 shutil.rmtree(os.path.join(directory, ENGINE), ignore_errors=True)

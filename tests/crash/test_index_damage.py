@@ -99,7 +99,7 @@ def find(home: Home) -> Result:
 
 def index_files(home: Home) -> list[str]:
     """The files of the index, without those that nobody needs any more."""
-    names = os.listdir(home.path / "index-v2")
+    names = os.listdir(home.path / "index-v3")
     return sorted(name for name in names if not name.endswith(".tmp"))
 
 
@@ -108,13 +108,13 @@ def test_every_file_of_the_index(home: Home) -> None:
     right = find(home).out
     assert right.count("\n") == 18
     kept = home.path.with_name("index")
-    shutil.copytree(home.path / "index-v2", kept)
+    shutil.copytree(home.path / "index-v3", kept)
     chance = random.Random(SEED)
     for name in index_files(home):
         for damage in DAMAGES:
-            shutil.rmtree(home.path / "index-v2")
-            shutil.copytree(kept, home.path / "index-v2")
-            damage(home.path / "index-v2" / name, chance)
+            shutil.rmtree(home.path / "index-v3")
+            shutil.copytree(kept, home.path / "index-v3")
+            damage(home.path / "index-v3" / name, chance)
             try:
                 assert find(home).out == right
                 again = find(home)
@@ -127,12 +127,12 @@ def test_every_file_of_the_index(home: Home) -> None:
 def test_the_whole_index(home: Home) -> None:
     restore(home)
     right = find(home).out
-    shutil.rmtree(home.path / "index-v2")
+    shutil.rmtree(home.path / "index-v3")
     assert find(home).out == right
-    (home.path / "index-v2" / "manifest-100000").write_text("rubbish")
-    (home.path / "index-v2" / "manifest-x").write_text("rubbish")
-    (home.path / "index-v2" / "0000000000000000.segment").write_text("rubbish")
-    (home.path / "index-v2" / "123.456.tmp").write_text("rubbish")
+    (home.path / "index-v3" / "manifest-100000").write_text("rubbish")
+    (home.path / "index-v3" / "manifest-x").write_text("rubbish")
+    (home.path / "index-v3" / "0000000000000000.segment").write_text("rubbish")
+    (home.path / "index-v3" / "123.456.tmp").write_text("rubbish")
     assert find(home).out == right
     home.quick("add", "model", f"next,{uid(900)}").ok()
     assert find(home).out.count("\n") == 19
@@ -185,7 +185,7 @@ def test_both_copies_of_the_registry_and_the_index(home: Home, damage: Damage) -
     right = find(home).out.splitlines()
     for name in ("registry.json", "registry.json~"):
         damage(home.path / name, random.Random(SEED))
-    shutil.rmtree(home.path / "index-v2")
+    shutil.rmtree(home.path / "index-v3")
     assert find(home).out.splitlines() == [line for line in right if '"mine"' not in line]
 
 
@@ -199,7 +199,7 @@ LEFT_OVERS = {
     },
     "a journal that is cut": {"local/.git/cmgit/journal": '{"ref"'},
     "files that were being written": {
-        "registry.json.1.tmp": "{", "index-v2/1.2.tmp": "x", "index-v2/0.segment.1.2.tmp": "x",
+        "registry.json.1.tmp": "{", "index-v3/1.2.tmp": "x", "index-v2/0.segment.1.2.tmp": "x",
         "local/.git/cmgit/journal.tmp": "{", "local/.git/objects/tmp_obj_1": "x",
         "repos/tmp-0000000000000000/HEAD": "", "locks/move-1": "{",
     },

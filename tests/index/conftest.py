@@ -57,7 +57,9 @@ def contents(segment: Segment) -> list[Numbered]:
 def states(numbers: Iterable[int]) -> list[RepositoryState]:
     """Repositories with these numbers, in this order."""
     return [
-        RepositoryState(number=n, alias=f"Repo{n}", uid=f"{n + 10:016x}", kind="bare", path=f"/{n}")
+        RepositoryState(
+            "/h", number=n, alias=f"Repo{n}", uid=f"{n + 10:016x}", kind="bare", path=f"/{n}"
+        )
         for n in numbers
     ]
 

@@ -163,7 +163,7 @@ def test_readers_see_whole_states_that_only_grow(directory: str) -> None:
 def test_a_damaged_manifest_is_noticed(directory: str) -> None:
     """Cut, zeroed, extended or with one bit flipped: never a state from it."""
     state = SegmentState("x.segment", 3, 2, "00")
-    repositories = Repositories([RepositoryState(number=0, alias="a")])
+    repositories = Repositories([RepositoryState("/h", number=0, alias="a")])
     publish(directory, Manifest(1, "r", repositories, [state]))
     path = Path(manifest_path(directory, 1))
     whole = path.read_bytes()
@@ -174,7 +174,7 @@ def test_a_damaged_manifest_is_noticed(directory: str) -> None:
                 read_manifest(directory)
 
 
-@pytest.mark.parametrize("body", [b'{"format":1}', b'{"format":3}'])
+@pytest.mark.parametrize("body", [b'{"format":2}', b'{"format":4}'])
 def test_a_manifest_of_another_format(directory: str, body: bytes) -> None:
     """It is not read, though its digest is right."""
     Path(manifest_path(directory, 1)).write_bytes(body + b"\n" + digest(body).encode() + b"\n")
@@ -185,13 +185,13 @@ def test_a_manifest_of_another_format(directory: str, body: bytes) -> None:
 def test_old_files_are_swept(directory: str) -> None:
     """What no manifest needs goes after a time of grace; what it needs, and others', stays."""
     kept = write_segment(directory, [(0, record("script/a"))])
-    watch = write_watch(directory, {"/x": (1, 2, 3, 4)})
+    watch = write_watch(directory, "/h", {"/x": (1, 2, 3, 4)})
     old, young = (write_segment(directory, [(n, record("script/b"))]).name for n in (1, 2))
     for name in ("1.2.tmp", "notes.txt"):
         Path(directory, name).touch()
     for name in (kept.name, watch, old, "1.2.tmp", "notes.txt"):
         os.utime(Path(directory, name), (time.time() - 3600,) * 2)
-    repositories = Repositories([RepositoryState(number=0, watch=watch)])
+    repositories = Repositories([RepositoryState("/h", number=0, watch=watch)])
     publish(directory, Manifest(1, "", repositories, [kept]))
     assert set(os.listdir(directory)) == {kept.name, watch, young, "notes.txt", "manifest-1"}
 

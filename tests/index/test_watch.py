@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -31,40 +32,44 @@ from cmgit.index.writer import write_watch
 from .test_segment import damage
 
 numbers = st.integers(-(2**63), 2**63 - 1)
-paths = st.binary(min_size=1, max_size=8).filter(lambda name: b"\0" not in name).map(os.fsdecode)
+HOME = "/home"
+names = st.binary(min_size=1, max_size=8).filter(lambda name: b"\0" not in name).map(os.fsdecode)
+paths = st.tuples(st.sampled_from(["/", f"{HOME}/", f"{HOME}s/"]), names).map("".join)
 
 
 @given(st.dictionaries(paths, st.tuples(numbers, numbers, numbers, numbers), max_size=5))
 def test_signatures_read_back(
     tmp_path_factory: pytest.TempPathFactory, signatures: dict[str, Signature]
 ) -> None:
-    """Any path a file system may have, and any numbers."""
+    """Any path a file system may have, and any numbers; of a home that moved, what is in it."""
     directory = str(tmp_path_factory.mktemp("watch"))
-    name = write_watch(directory, signatures)
-    assert read_watch(f"{directory}/{name}") == signatures
+    name = write_watch(directory, HOME, signatures)
+    assert read_watch(f"{directory}/{name}", HOME) == signatures
+    moved = {re.sub(f"^{HOME}/", "/new/", path): found for path, found in signatures.items()}
+    assert read_watch(f"{directory}/{name}", "/new") == moved
 
 
 def test_a_damaged_watch_file_is_noticed(tmp_path: Path) -> None:
     """Cut, zeroed, extended, with one bit flipped, or gone: never signatures from it."""
-    path = tmp_path / write_watch(str(tmp_path), {"/a": (1, 2, 3, 4), "/b": ABSENT})
+    path = tmp_path / write_watch(str(tmp_path), HOME, {"/a": (1, 2, 3, 4), "/b": ABSENT})
     for data in damage(path.read_bytes()):
         path.write_bytes(data)
         with pytest.raises(DamagedIndex):
-            read_watch(str(path))
+            read_watch(str(path), HOME)
     path.unlink()
     with pytest.raises(DamagedIndex):
-        read_watch(str(path))
+        read_watch(str(path), HOME)
 
 
 @pytest.mark.parametrize("at", [0, 8])
 def test_a_watch_file_of_another_kind(tmp_path: Path, at: int) -> None:
     """With a right name but another magic or version it is not read."""
-    data = bytearray(encode_watch({"/a": ABSENT}))
+    data = bytearray(encode_watch(HOME, {"/a": ABSENT}))
     data[at] += 1
     path = tmp_path / (digest(bytes(data)) + SUFFIX)
     path.write_bytes(data)
     with pytest.raises(DamagedIndex, match="not a watch file"):
-        read_watch(str(path))
+        read_watch(str(path), HOME)
 
 
 @pytest.fixture

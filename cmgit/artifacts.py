@@ -77,12 +77,12 @@ def add_many(
     news, places = list(news), {}
     with workspace.changing(entry) as repository:
         directory = automation_directory(repository, automation)
-        taken = by_word(repository.names(directory))
+        metas = [_new_meta(new, automation) for new in news]
+        names = [check_alias(meta["alias"] or meta["uid"]) for meta in metas]
+        taken = by_word(repository.names(directory), set(map(same_word, names)))
         message = _message("add", automation, [new.artifact for new in news])
         with repository.change(message) as change:
-            for new in news:
-                meta = _new_meta(new, automation)
-                name = check_alias(meta["alias"] or meta["uid"])
+            for new, meta, name in zip(news, metas, names, strict=True):
                 check_free(repository, taken, directory, name)
                 taken[same_word(name)] = name
                 workspace.large.supply(

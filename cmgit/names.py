@@ -7,6 +7,10 @@ from __future__ import annotations
 
 from .errors import UsageError
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Container
+
 UID_LENGTH = 16
 MAX_ALIAS_BYTES = 200  # leaves room for suffixes within the 255 bytes of common file systems
 
@@ -34,11 +38,10 @@ def same_word(text: str) -> str:
     return text.casefold()
 
 
-def by_word(names: list[str]) -> dict[str, str]:
-    """Names by the form in which they are compared."""
-    return dict(
-        zip(same_word("\0".join(names)).split("\0"), names, strict=False)
-    )  # no name holds a NUL
+def by_word(names: list[str], wanted: Container[str]) -> dict[str, str]:
+    """Those of many names that are compared as one of some words, by that word."""
+    words = same_word("\0".join(names)).split("\0")  # at once: no name holds a NUL
+    return {word: name for word, name in zip(words, names, strict=False) if word in wanted}
 
 
 class Name:

@@ -69,7 +69,7 @@ def free_path(repository: Repository, artifact: Artifact, alias: str) -> str:
     directory = automation_directory(repository, kind)
     name = check_alias(alias or artifact.uid)
     try:
-        taken = by_word(repository.names(directory))
+        taken = by_word(repository.names(directory), {same_word(name)})
         if taken.get(same_word(name)) != artifact.path.rpartition("/")[2] or name in taken.values():
             check_free(repository, taken, directory, name)
     except AlreadyExists as error:

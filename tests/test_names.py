@@ -182,7 +182,12 @@ def test_a_good_alias_stays_in_its_directory(alias: str) -> None:
         assert parse_object(alias)[1] in (Name(alias), Name("", alias.lower()))
 
 
-@given(st.lists(st.text(st.characters(exclude_characters="\0"), max_size=4)))
-def test_by_word(names: list[str]) -> None:
-    """Folded all at once as each alone."""
-    assert by_word(names) == {same_word(name): name for name in names}
+words = st.lists(st.text(st.characters(exclude_characters="\0"), max_size=4))
+
+
+@given(words, words)
+def test_by_word(names: list[str], others: list[str]) -> None:
+    """Folded all at once as each alone; only what was asked for."""
+    wanted = {same_word(name) for name in [*names[::2], *others]}
+    found = {same_word(name): name for name in names}
+    assert by_word(names, wanted) == {w: name for w, name in found.items() if w in wanted}

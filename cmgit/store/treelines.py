@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 
 from ..errors import Damaged
@@ -63,7 +63,7 @@ def read_differing(store: ObjectStore, old: ObjectID | str, new: ObjectID | str)
     Damaged."""
     one, other = (_lines(oid, tree_data(store, oid)) if oid else [] for oid in (old, new))
     start = _same(one, other)
-    end = _same(reversed(one[start:]), reversed(other[start:]))
+    end = _same(one[start:][::-1], other[start:][::-1])
     one, other = one[start : len(one) - end], other[start : len(other) - end]
     same = set(one) & set(other)
     return [
@@ -72,14 +72,16 @@ def read_differing(store: ObjectStore, old: ObjectID | str, new: ObjectID | str)
     ]
 
 
-def _same(one: Iterable[bytes], other: Iterable[bytes]) -> int:
+def _same(one: Sequence[bytes], other: Sequence[bytes]) -> int:
     """How many lines are the same before the first that differs."""
-    count = 0
-    for a, b in zip(one, other, strict=False):
-        if a != b:
-            break
-        count += 1
-    return count
+    low, high = 0, min(len(one), len(other))
+    while low < high:  # halves are compared much faster than lines in turn
+        middle = (low + high + 1) // 2
+        if one[low:middle] == other[low:middle]:
+            low = middle
+        else:
+            high = middle - 1
+    return low
 
 
 def edit_tree(
@@ -108,6 +110,7 @@ def _find(lines: list[bytes], name: str, entry: TreeEntry) -> int:
     return at if at < len(lines) and tree_order(lines[at]) == order else -1
 
 
+@lru_cache(maxsize=4)  # a change looks several times at the tree that it changes
 def _lines(oid: ObjectID | str, data: bytes) -> list[bytes]:
     lines: list[bytes] = _LINE.findall(data)
     if sum(map(len, lines)) != len(data):

@@ -17,10 +17,10 @@ from .refresh import Mode, refresh
 from .registry import Entry
 from .repository import Repository
 from .store.checkout import changed_files, remove_checkout
-from .store.commits import tag_target
 from .store.git import GitRepository
 from .store.locks import process_lock
-from .store.objects import SUBMODULE, ObjectID, read_tree, verify
+from .store.objects import ObjectID, verify
+from .store.quarantine import links
 from .text.verify import forget_text, verify_text
 from .workspace import Workspace
 
@@ -127,20 +127,7 @@ def _check_objects(git: GitRepository) -> Iterator[str]:
         problems = list(verify(git.objects, [oid]))
         yield from problems
         if not problems:
-            todo += _below(git, oid)
-
-
-def _below(git: GitRepository, oid: ObjectID) -> list[ObjectID]:
-    kind, data = git.objects.read(oid)
-    if kind == "tree":
-        entries = read_tree(git.objects, oid).values()
-        return [entry.oid for entry in entries if entry.mode != SUBMODULE]
-    if kind == "commit":
-        commit = git.read_commit(oid)
-        return [commit.tree, *commit.parents]
-    if kind == "tag":
-        return [tag_target(data)]
-    return []
+            todo += links(git, oid)
 
 
 def _check_index(workspace: Workspace) -> Iterator[Finding]:

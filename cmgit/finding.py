@@ -164,10 +164,7 @@ class Finder:
             Name("automation", BUILT_IN_AUTOMATIONS["automation"]), name, query.automation_repo
         )
         if name and not index.find(wanted):
-            raise AutomationNotInRepository(
-                f"automation {str(name)!r} is not in repository {str(query.automation_repo)!r}",
-                f"'cmgit find automation {name}' says where it is",
-            )
+            raise _not_in(query)
 
     def only(
         self,
@@ -237,12 +234,22 @@ class Finder:
                 (hit.record["automation_alias"], hit.record["automation_uid"])
                 for hit in index.find(Query(query.automation))
             }
+        if not found:
+            raise _not_in(query)
         if len({uid for _, uid in found}) > 1:
             names = "; ".join(sorted(str(Name(*name)) for name in found))
             raise ManyAutomations(
                 f"{word!r} names several automations: {names}", "name one of them, as printed here"
             )
         return Name(*found.pop())
+
+
+def _not_in(query: Query) -> AutomationNotInRepository:
+    name = query.automation
+    return AutomationNotInRepository(
+        f"automation {str(name)!r} is not in repository {str(query.automation_repo)!r}",
+        f"'cmgit find automation {name}' says where it is",
+    )
 
 
 def as_query(automation: str | Query, artifact: str, tags: str | Iterable[str], repo: str) -> Query:

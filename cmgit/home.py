@@ -21,7 +21,7 @@ def default_home(environ: Mapping[str, str]) -> str:
         return os.path.abspath(os.path.expanduser(chosen))
     if sys.platform == "linux":
         base = environ.get("XDG_DATA_HOME", "").strip() or os.path.expanduser("~/.local/share")
-        return os.path.join(base, "cmgit")
+        return os.path.abspath(os.path.join(base, "cmgit"))
     if sys.platform == "darwin":
         return os.path.expanduser("~/Library/Application Support/cmgit")
     from platformdirs import user_data_dir

@@ -124,6 +124,15 @@ def has_controls(text: str) -> bool:
     return any(ord(char) < 32 or 127 <= ord(char) < 160 for char in text)
 
 
+def is_utf8(text: str) -> bool:
+    """Whether the text can be written as UTF-8: names of files may hold other bytes."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def has_wildcards(text: str) -> bool:
     """Whether the text is a pattern."""
     return "*" in text or "?" in text

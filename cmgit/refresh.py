@@ -83,6 +83,7 @@ class Refresher:
         after this one began, so that its index will do, if it need not be this one's.
         """
         lost = 0
+        self._make_movable()
         for _ in range(_TRIES):
             living = self._living_moves()
             number = max(manifest_numbers(self.directory), default=0)
@@ -105,6 +106,13 @@ class Refresher:
                 with suppress(DamagedIndex):
                     return Index(self.directory, read_manifest(self.directory, self.home), roaring)
         raise Busy("the index kept changing", "try it again")
+
+    def _make_movable(self) -> None:
+        """Have the registry say relative paths, as older versions did not."""
+        registry = Registry(self.home)
+        if registry.outdated:
+            with suppress(Busy, OSError), registry.change(wait_seconds=0):
+                pass  # it is written as it should be
 
     def _is(self, manifest: Manifest, fresh: Manifest) -> bool:
         """Whether the newest manifest says the same already."""

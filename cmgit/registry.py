@@ -18,12 +18,12 @@ from typing import NamedTuple
 
 import orjson
 
-from .errors import AlreadyExists, AmbiguousError, NotFound
+from .errors import AlreadyExists, AmbiguousError, NotFound, UsageError
 from .home import stored_path
 from .index.manifest import DIRECTORY, read_manifest
 from .index.pages import DamagedIndex
 from .index.record import digest
-from .names import Name, same_word
+from .names import Name, is_utf8, same_word
 from .store.locks import process_lock
 
 FORMAT = 1
@@ -48,6 +48,12 @@ class Entry(NamedTuple):
         return f"{self.alias},{self.uid}"
 
 
+def check_path(path: str) -> None:
+    """Raise UsageError for a path that JSON cannot hold."""
+    if not is_utf8(path):
+        raise UsageError(f"{path} is no UTF-8", "choose another name")
+
+
 def _check(value: dict[str, object]) -> str:
     return digest(orjson.dumps(value, option=orjson.OPT_SORT_KEYS))
 
@@ -69,6 +75,7 @@ class Registry:
         self.home = home
         self.path = os.path.join(home, "registry.json")
         self.warnings: list[str] = []
+        self.outdated = False  # whether the file says an absolute path of what is inside the home
         self.entries, self._next = self._read()
 
     def _read(self) -> tuple[list[Entry], int]:
@@ -91,8 +98,15 @@ class Registry:
         return self._rebuilt() if self.warnings or rest else ([], 0)
 
     def _entry(self, item: dict[str, str | int]) -> Entry:
-        path = os.path.join(self.home, str(item.pop("path")))
-        return Entry(path=os.path.normpath(path), **item)  # type: ignore[arg-type]
+        stored = str(item.pop("path"))
+        path = os.path.normpath(os.path.join(self.home, stored))
+        self.outdated |= os.path.isabs(stored) and not os.path.isabs(self._stored(path))
+        return Entry(path=path, **item)  # type: ignore[arg-type]
+
+    def _stored(self, path: str) -> str:
+        """A path as the file has it; the home may be known by a link, the path be the real one."""
+        stored = stored_path(self.home, path)
+        return stored if stored != path else stored_path(os.path.realpath(self.home), path)
 
     def _rebuilt(self) -> tuple[list[Entry], int]:
         found = self._of_index()
@@ -129,9 +143,12 @@ class Registry:
         return found
 
     @contextmanager
-    def change(self) -> Iterator[Registry]:
-        """Read again under the lock, change, and write when the block ends without an error."""
-        with process_lock(os.path.join(self.home, "locks", "registry")):
+    def change(self, wait_seconds: float = -1) -> Iterator[Registry]:
+        """Read again under the lock, change, and write when the block ends without an error.
+
+        Raises Busy when the time is over.
+        """
+        with process_lock(os.path.join(self.home, "locks", "registry"), wait_seconds):
             self.entries, self._next = self._read()
             yield self
             self._write()
@@ -139,7 +156,7 @@ class Registry:
     def _write(self) -> None:
         items = []
         for entry in self.entries:
-            items.append({**entry._asdict(), "path": stored_path(self.home, entry.path)})
+            items.append({**entry._asdict(), "path": self._stored(entry.path)})
         value = {"format": FORMAT, "next": self._next, "repositories": items}
         value["check"] = _check(value)
         data = orjson.dumps(value, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
@@ -156,8 +173,10 @@ class Registry:
     def add(self, entry: Entry) -> Entry:
         """Register a repository, last in the order; returns it with its number.
 
-        Raises AlreadyExists for an alias (in any case) or a UID that is taken.
+        Raises AlreadyExists for an alias (in any case) or a UID that is taken, UsageError for a
+        path that is no UTF-8.
         """
+        check_path(self._stored(entry.path))
         for other in self.entries:
             if same_word(other.alias) == same_word(entry.alias):
                 raise AlreadyExists(

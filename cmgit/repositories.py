@@ -17,7 +17,7 @@ from .errors import (
 from .index.record import digest
 from .meta.write import dump_yaml
 from .names import Name, check_alias, new_uid, parse_name
-from .registry import LOCAL, WORKING, Entry
+from .registry import LOCAL, WORKING, Entry, check_path
 from .repository import DESCRIPTION_FILES, Repository, is_described
 from .store import status
 from .store.checkout import pointers_of
@@ -97,6 +97,7 @@ def checkout(workspace: Workspace, name: str, directory: str) -> Entry:
     """
     entry = workspace.registry.one(parse_name(name))
     directory = os.path.abspath(os.path.expanduser(directory))
+    check_path(directory)
     if entry.kind == WORKING:
         raise UsageError(f"{entry.alias} is a working repository already: {entry.path}")
     key = digest(os.fsencode(directory))

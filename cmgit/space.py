@@ -31,6 +31,7 @@ from .workspace import Workspace
 
 CHECKOUTS = "trees"
 _INDEX = re.compile(r"(index|text)-v\d+")
+_OF_INDEX = re.compile(r"(manifest-|tmp-|)\d+|.*\.(segment|watch|repositories|tmp)")
 GRACE = 86400.0  # seconds that what is new is left alone: a process may be about to refer to it
 
 # -- du -------------------------------------------------------------------------------------------
@@ -239,7 +240,7 @@ def _left_overs(home: str, before: float, dry_run: bool) -> Iterator[Freed]:
         os.path.join(LARGE, "tmp"): lambda name: True,
         "repos": is_temporary,
         "mirrors": lambda name: name.endswith(".tmp"),
-        "": lambda name: bool(_INDEX.fullmatch(name)) and name not in (INDEX, TEXT),
+        "": lambda name: _is_old_index(os.path.join(home, name)),
     }
     for place, is_left in places.items():
         directory = os.path.join(home, place)
@@ -252,9 +253,17 @@ def _left_overs(home: str, before: float, dry_run: bool) -> Iterator[Freed]:
                 yield freed
 
 
+def _is_old_index(path: str) -> bool:
+    """Whether it is an index of another format: named like one, with nothing else in it."""
+    name = os.path.basename(path)
+    if not _INDEX.fullmatch(name) or name in (INDEX, TEXT):
+        return False
+    return all(map(_OF_INDEX.fullmatch, _names(path)))
+
+
 def _swept(home: str, path: str) -> bool:
     """Remove what a process left; False while one is at work on it."""
-    if not os.path.isdir(path):
+    if os.path.islink(path) or not os.path.isdir(path):
         os.unlink(path)
         return True
     key = os.path.basename(path).removeprefix("tmp-")

@@ -24,6 +24,7 @@ def test_linux(monkeypatch: pytest.MonkeyPatch) -> None:
     """XDG_DATA_HOME, else ~/.local/share."""
     monkeypatch.setattr(sys, "platform", "linux")
     assert default_home({"XDG_DATA_HOME": "/data", "CMGIT_HOME": ""}) == "/data/cmgit"
+    assert default_home({"XDG_DATA_HOME": "/data//x/../y"}) == "/data/y/cmgit"
     assert default_home({"XDG_DATA_HOME": " "}) == os.path.expanduser("~/.local/share/cmgit")
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import orjson
 import pytest
 
-from cmgit.errors import AlreadyExists, AmbiguousError, NotFound
+from cmgit.errors import AlreadyExists, AmbiguousError, NotFound, UsageError
 from cmgit.names import Name
 from cmgit.registry import BARE, LOCAL, WORKING, Entry, Registry
 from cmgit.workspace import Workspace
@@ -49,6 +49,38 @@ def test_round_trip(registry: Registry, home: Path) -> None:
     moved = Registry(f"{home}-moved")
     assert moved.entries[1].path == f"{home}-moved/repos/b.git"
     assert moved.entries[2].path == f"{home}-moved/local"
+
+
+def test_a_home_known_by_a_link(home: Path) -> None:
+    """What is inside is relative, whichever way it was named."""
+    home.mkdir()
+    link = home.parent / "link"
+    link.symlink_to(home)
+    add(Registry(str(link)), entry("a", 1, str(home / "a")), entry("b", 2, str(link / "b")))
+    stored = orjson.loads((home / "registry.json").read_bytes())
+    assert [item["path"] for item in stored["repositories"]] == ["a", "b"]
+
+
+def test_a_registry_of_an_older_version(home: Path) -> None:
+    """Its absolute paths become relative when the index is made, so that the home may be moved."""
+    workspace = Workspace(str(home))
+    file = home / "registry.json"
+    value = orjson.loads(file.read_bytes())
+    del value["check"]
+    (local,) = value["repositories"]
+    local["path"] = str(home / "local")
+    file.write_bytes(orjson.dumps(value))
+    assert Registry(str(home)).outdated
+    assert workspace.index().count == 0
+    (stored,) = orjson.loads(file.read_bytes())["repositories"]
+    assert stored["path"] == "local"
+
+
+def test_a_path_that_is_no_text(registry: Registry) -> None:
+    """It is refused, and nothing is registered."""
+    with pytest.raises(UsageError, match="no UTF-8"):
+        add(registry, entry("a", 1, "/data/\udcff"))
+    assert Registry(registry.home).entries == []
 
 
 def test_numbers_are_never_used_again(registry: Registry) -> None:

@@ -174,6 +174,18 @@ def test_left_overs(bare: Workspace) -> None:
     assert [n for n in os.listdir(home / "repos") if n.startswith("tmp-")] == ["tmp-k"]
 
 
+def test_old_indexes(bare: Workspace) -> None:
+    """One on another disk goes with its link only; what only has the name of one stays."""
+    home = Path(bare.home)
+    write_files(home, {"index-v9/.git/HEAD": "x", "index-v9/manifest-1": "x",
+                       "elsewhere/manifest-1": "x"})  # fmt: skip
+    (home / "text-v1").symlink_to(home / "elsewhere")
+    told = list(gc(bare, grace=-60))
+    assert [Path(t.path).name for t in told if t.kind == "left-over"] == ["text-v1"]
+    assert (home / "index-v9" / "manifest-1").exists()
+    assert (home / "elsewhere" / "manifest-1").exists()
+
+
 def test_commands(bare: Workspace) -> None:
     """For people and programs."""
     (demo,) = [line for line in good("du").lines if " demo: " in line]

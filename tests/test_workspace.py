@@ -74,6 +74,8 @@ def test_automation(demo: Path, workspace: Workspace) -> None:
         workspace.automation("sc?*e")
     with pytest.raises(AutomationNotInRepository):
         workspace.find("demo:scene")
+    with pytest.raises(AutomationNotInRepository):
+        workspace.automation("demo:scene")
     assert workspace.find("local:scene") == []
 
 

@@ -18,6 +18,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ..errors import AlreadyExists, MetaError, NotFound, UsageError
+from ..home import stored_path
 from ..meta.parse import parse_file
 from ..meta.write import dump_yaml, edit_file
 from ..names import check_alias, parse_name, same_word
@@ -131,6 +132,7 @@ class Mirrors:
 
         Raises AlreadyExists when its name is taken.
         """
+        mirror = replace(mirror, signers=stored_path(self.home, mirror.signers))
         for number, other in enumerate(self.items):
             if other.url == mirror.url and mirror.name in (other.name, mirror.source.alias):
                 changed = replace(other, lfs=other.lfs and mirror.lfs)

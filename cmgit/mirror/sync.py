@@ -214,7 +214,7 @@ def _unchanged(
     if not wanted or not in_step(here.refs, here.head, got):
         return None
     trust.check_at(path, wanted)
-    _keep(home, state, path, got, trust)
+    _keep(home, mirror, path, got, trust)
     outcome = Outcome(mirror.name, mirror.url, SAME, path, refs=len(wanted))
     return outcome, known_none(state, here.refs)
 
@@ -239,7 +239,7 @@ def _make(
         os.rename(temporary, path)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
-    _keep(home, read_state(home, mirror.url), path, got, trust)
+    _keep(home, mirror, path, got, trust)
     return Outcome(mirror.name, mirror.url, NEW, path, uid, len(wanted_refs(got)), pack_bytes(path))
 
 
@@ -266,7 +266,7 @@ def _update(
                 _mark(home, entry)
                 kept = _move(git, got, wanted)
             _repack(git, report)
-    _keep(home, read_state(home, mirror.url), path, got, trust)
+    _keep(home, mirror, path, got, trust)
     size = max(0, pack_bytes(path) - before)
     outcome = Outcome(mirror.name, mirror.url, state, path, "", len(wanted), size, 0.0, tuple(kept))
     return outcome if entry else outcome._replace(state=NEW, uid=read_description(path).uid)
@@ -341,10 +341,10 @@ def _repack(git: GitRepository, report: Report) -> None:
         report(f"warning: {git.path}: git repack: {done.complaint}")
 
 
-def _keep(home: str, state: State, path: str, got: Fetched, trust: Trust) -> None:
+def _keep(home: str, mirror: Mirror, path: str, got: Fetched, trust: Trust) -> None:
     now = time.time()
     state = replace(
-        state, synced=now, tried=now, error="", default=got.default,
+        read_state(home, mirror.url), synced=now, tried=now, error="", default=got.default,
         refs=dict(got.refs), signed=trust.stamp, config=_stamp(os.path.join(path, "config")),
     )  # fmt: skip
     write_state(home, state)

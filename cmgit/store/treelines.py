@@ -110,7 +110,7 @@ def _find(lines: list[bytes], name: str, entry: TreeEntry) -> int:
     return at if at < len(lines) and tree_order(lines[at]) == order else -1
 
 
-@lru_cache(maxsize=4)  # a change looks several times at the tree that it changes
+@lru_cache(maxsize=2)  # a change looks several times at the tree that it changes
 def _lines(oid: ObjectID | str, data: bytes) -> list[bytes]:
     lines: list[bytes] = _LINE.findall(data)
     if sum(map(len, lines)) != len(data):

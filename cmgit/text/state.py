@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from ..index.manifest import Manifest
 
-FORMAT = 1
+FORMAT = 2
 DIRECTORY = f"text-v{FORMAT}"
 STATE, ENGINE, SNAPSHOT = "state", "tantivy", "index"  # what is in a generation
 

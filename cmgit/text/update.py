@@ -14,9 +14,10 @@ import shutil
 import tempfile
 from collections.abc import Callable
 
-from ..errors import Busy
+from ..errors import Busy, Unsupported
 from ..index.lookup import Index
 from ..index.pages import DamagedIndex
+from ..names import is_utf8
 from ..query import Query
 from ..store.locks import process_lock
 from .build import Generation, Last
@@ -58,7 +59,12 @@ class Updater:
             return self.fresh().find(query, text, limit)
 
     def fresh(self) -> TextIndex:
-        """The text index, up to date; in a temporary directory where nothing can be written."""
+        """The text index, up to date; in a temporary directory where nothing can be written.
+
+        Raises Unsupported for a home that tantivy cannot find.
+        """
+        if not is_utf8(self._home):
+            raise Unsupported(f"{self._home} is no UTF-8", "text search needs a home whose path is")
         for _ in range(_TRIES):
             index = self._index()
             found = open_text(self._home, index)

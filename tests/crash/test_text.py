@@ -51,7 +51,7 @@ def ask(home: Home, text: str) -> set[str]:
 
 def generations(home: Home) -> list[str]:
     """What is in the directory of text indexes."""
-    return os.listdir(home.path / "text-v1")
+    return os.listdir(home.path / "text-v2")
 
 
 @pytest.fixture
@@ -88,7 +88,7 @@ def test_killed_at_each_step(first: bool, home: Home) -> None:
     step that Python makes; most are in tantivy."""
     change(home)
     if first:
-        shutil.rmtree(home.path / "text-v1")
+        shutil.rmtree(home.path / "text-v2")
     before = home.path.with_name("before")
     shutil.copytree(home.path, before, symlinks=True)
     steps = home.quick("find", "--text=new").ok().steps

@@ -87,3 +87,12 @@ def test_lists(tmp_path: Path) -> None:
     assert [m.name for m in read_list(str(yaml))] == ["o@one", "two"]
     with pytest.raises(NotFound, match="none"):
         read_list(str(tmp_path / "none"))
+
+
+def test_signers_in_the_home(home: Path) -> None:
+    """They are relative to it, so that it may be moved."""
+    home.mkdir()
+    with Mirrors(str(home)).change() as mirrors:
+        mirrors.add(new_mirror("o@one", signers=f"{home}/mine"))
+        mirrors.add(new_mirror("o@two", signers="/elsewhere/theirs"))
+    assert [mirror.signers for mirror in Mirrors(str(home)).items] == ["mine", "/elsewhere/theirs"]

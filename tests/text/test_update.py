@@ -13,6 +13,7 @@ import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
+from cmgit.errors import Unsupported
 from cmgit.query import Query
 from cmgit.text.lookup import open_text
 from cmgit.text.state import DIRECTORY, STATE, generation, generations
@@ -242,3 +243,10 @@ def test_read_by_several_processes(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(reader, "_TOGETHER", 1)
     world.workspace.jobs = 2
     assert fresh_content(world.workspace) == alone
+
+
+def test_a_home_that_is_no_text(tmp_path: Path) -> None:
+    """It is told that there is no text search; nothing is taken for damaged."""
+    workspace = Workspace(f"{tmp_path}/\udcff")
+    with pytest.raises(Unsupported, match="no UTF-8"):
+        text_index(workspace).find(Query(), "word")

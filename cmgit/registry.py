@@ -2,7 +2,7 @@
 
 ``registry.json`` in the home is a JSON object with ``format`` (1), ``next`` (the number that the
 next repository gets) and ``repositories``, a list of objects with ``number``, ``alias``, ``uid``,
-``kind`` (``bare`` or ``working``), ``path`` (relative to the home for bare ones), ``url`` and
+``kind`` (``bare`` or ``working``), ``path`` (relative to the home for what is inside), ``url`` and
 ``branch`` (empty where there are none). ``check`` is a checksum of the other values; who edits the
 file by hand takes it out. The file is replaced by rename, under a lock; ``registry.json~`` is a
 copy. When both are lost they are made anew from what the index knows, ``local``, and the bare

@@ -190,7 +190,7 @@ def _take_bundle(
     if source.stamp is not None:
         _check_header(source, header)
     _check_prerequisites(staged.quarantine, source, header, tips.values())
-    staged.quarantine.take(start, stream, program)
+    staged.quarantine.take(start, stream, program, threads=True)
     staged.reached.update(header.prerequisites)
     return header
 

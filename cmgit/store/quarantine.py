@@ -33,6 +33,7 @@ _SUFFIXES = (".pack", ".rev", ".idx")  # in the order in which they may appear
 _CHUNK = 1 << 20
 _HEADER = 12  # bytes, the last four of which count the objects
 _MANY = 500  # objects; below, starting git takes longer than what it saves
+_MANY_IN_THREADS = 50
 
 
 class Quarantine:
@@ -72,23 +73,26 @@ class Quarantine:
 
     # -- taking in ----------------------------------------------------------------------------
 
-    def take(self, start: bytes, stream: BinaryIO, program: str = "") -> None:
+    def take(
+        self, start: bytes, stream: BinaryIO, program: str = "", threads: bool = False
+    ) -> None:
         """Take in a pack, thin or not: its first bytes, and a stream with the others.
 
         Every object is hashed, and what one refers to has to be there. With a ``program`` git
-        takes the big ones. Raises Damaged.
+        takes the big ones; nearly all, where other ``threads`` would wait for Python. Raises
+        Damaged.
         """
-        self._take(start, stream, program)
+        self._take(start, stream, program, _MANY_IN_THREADS if threads else _MANY)
         self._check_links()
 
     def take_packs(self, paths: Sequence[str], program: str = "") -> None:
         """Take in files, whose objects may refer to those of each other. Raises Damaged."""
         for path in paths:
             with open(path, "rb") as file:
-                self._take(b"", file, program)
+                self._take(b"", file, program, _MANY)
         self._check_links()
 
-    def _take(self, start: bytes, stream: BinaryIO, program: str) -> None:
+    def _take(self, start: bytes, stream: BinaryIO, program: str, many: int) -> None:
         self.close()
         start += stream.read(_HEADER - len(start))
         if start[:4] != b"PACK" or len(start) < _HEADER:
@@ -97,7 +101,7 @@ class Quarantine:
         if not objects:
             while stream.read(_CHUNK):
                 pass
-        elif program and objects >= _MANY:
+        elif program and objects >= many:
             self._take_by_git(start, stream, program)
         else:
             self._take_here(start, stream)

@@ -117,6 +117,7 @@ class LargeFiles:
     """The contents of large files that a home keeps."""
 
     def __init__(self, home: str, report: Callable[[str], None]) -> None:
+        self.home = home
         self.objects = Objects(os.path.join(home, DIRECTORY))
         self._report = report
 

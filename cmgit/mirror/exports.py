@@ -26,7 +26,7 @@ from ..store.locks import process_lock
 from ..store.objects import ObjectID
 from ..workspace import Workspace
 from .incoming import recorded_lfs
-from .large import named, write_large
+from .large import is_known_without, named, write_large
 from .manifest import (
     BUNDLES,
     LARGE,
@@ -173,6 +173,8 @@ def _with_contents(
     git: GitRepository, entry: Entry, large: LargeFiles, program: str
 ) -> list[Pointer]:
     """The large files of a repository, once their contents are here."""
+    if is_known_without(large.home, entry):
+        return []
     try:
         pointers = named(git, program)
     except Damaged:

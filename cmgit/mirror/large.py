@@ -17,6 +17,7 @@ from ..index.record import digest
 from ..large import LargeFiles
 from ..lfs.objects import CHUNK, Objects
 from ..lfs.pointer import Pointer
+from ..registry import Entry
 from ..repository import Repository
 from ..store.git import GitRepository
 from ..store.large import named_pointers, plain_packs
@@ -54,6 +55,12 @@ def bring(home: str, mirror: Mirror, path: str, report: Callable[[str], None]) -
 def known_none(state: State, refs: Mapping[str, ObjectID]) -> bool:
     """Whether refs were found to name no large file."""
     return state.large_of == digest(packed_refs(refs)) and not state.large
+
+
+def is_known_without(home: str, entry: Entry) -> bool:
+    """Whether the last sync of a mirror found that its refs, as they are, name no large file."""
+    here = read_refs(entry.path)
+    return here is not None and known_none(read_state(home, entry.url), here.refs)
 
 
 def _none_named(home: str, mirror: Mirror, path: str) -> bool:

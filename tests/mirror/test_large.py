@@ -19,8 +19,10 @@ from cmgit.lfs.objects import Objects
 from cmgit.lfs.pointer import Pointer
 from cmgit.mirror.exports import export
 from cmgit.mirror.imports import import_all
+from cmgit.mirror.large import named
 from cmgit.mirror.sources import Mirrors, new_mirror
 from cmgit.mirror.verify import verify_imported, verify_mirror
+from cmgit.store.git import GitRepository
 from cmgit.workspace import Workspace
 from tests.conftest import run_git
 from tests.mirror.world import World, change_manifest
@@ -234,6 +236,28 @@ def test_an_export_without_its_large_files(world: World) -> None:
     change_manifest(export, lambda value: value["large"][0].update(parts=[]))
     with pytest.raises(Damaged, match=f"{old.oid} is missing"):
         world.take()
+
+
+def test_an_export_asks_what_the_sync_found(
+    workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A mirror without large files is not searched for them again, until its refs change."""
+    searched: list[str] = []
+
+    def noted(git: GitRepository, program: str) -> list[Pointer]:
+        searched.append(git.path)
+        return named(git, program)
+
+    monkeypatch.setattr("cmgit.mirror.exports.named", noted)
+    plain = Origins(tmp_path / "plain").make("plain")
+    mirror(workspace, plain)
+    synced(workspace)
+    assert export(workspace, str(tmp_path / "disk")).manifest.failed == ()
+    assert searched == []
+    bare = os.path.join(workspace.home, "repos", "plain.git")
+    run_git(bare, "update-ref", "refs/heads/other", "HEAD")
+    assert export(workspace, str(tmp_path / "disk")).manifest.failed == ()
+    assert searched == [bare]
 
 
 def test_what_is_not_here_is_not_exported(world: World) -> None:

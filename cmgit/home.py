@@ -32,5 +32,5 @@ def default_home(environ: Mapping[str, str]) -> str:
 def stored_path(home: str, path: str) -> str:
     """An absolute path as the files of a home hold it: relative when it is inside, so that the home
     may be moved, or be mounted elsewhere. ``os.path.join(home, …)`` is what it stands for."""
-    inside = os.path.join(home, "")
-    return path[len(inside) :] if path.startswith(inside) else path
+    inside = path.removeprefix(os.path.join(home, ""))
+    return path if os.path.isabs(inside) else inside

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from cmgit.home import default_home
+from cmgit.home import default_home, stored_path
 from cmgit.workspace import Workspace
 
 
@@ -18,6 +18,22 @@ def test_chosen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert default_home({"CMGIT_HOME": "/x/y"}) == "/x/y"
     assert default_home({"CMGIT_HOME": "~/h"}) == os.path.expanduser("~/h")
     assert default_home({"CMGIT_HOME": "rel"}) == str(tmp_path / "rel")
+
+
+@pytest.mark.parametrize(
+    ("path", "stored"),
+    [
+        ("/h/local", "local"),
+        ("/h/a/b", "a/b"),
+        ("/home/x", "/home/x"),
+        ("/h//x", "/h//x"),
+        ("/h", "/h"),
+    ],
+)
+def test_stored_path(path: str, stored: str) -> None:
+    """Relative inside the home only; what it stands for is the path."""
+    assert stored_path("/h", path) == stored
+    assert os.path.join("/h", stored) == path
 
 
 def test_linux(monkeypatch: pytest.MonkeyPatch) -> None:

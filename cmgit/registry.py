@@ -73,6 +73,7 @@ class Registry:
 
     def __init__(self, home: str) -> None:
         self.home = home
+        self._real_home = os.path.realpath(home)
         self.path = os.path.join(home, "registry.json")
         self.warnings: list[str] = []
         self.outdated = False  # whether the file says an absolute path of what is inside the home
@@ -106,7 +107,7 @@ class Registry:
     def _stored(self, path: str) -> str:
         """A path as the file has it; the home may be known by a link, the path be the real one."""
         stored = stored_path(self.home, path)
-        return stored if stored != path else stored_path(os.path.realpath(self.home), path)
+        return stored if stored != path else stored_path(self._real_home, path)
 
     def _rebuilt(self) -> tuple[list[Entry], int]:
         found = self._of_index()

@@ -166,10 +166,10 @@ def _strict_code(found: list[Artifact], warnings: list[str]) -> int:
 
 
 def _json_line(artifact: Artifact) -> bytes:
-    return orjson.dumps(artifact, default=lambda a: a.to_dict(), option=ARTIFACT_JSON)
+    return orjson.dumps(artifact, default=lambda a: a.to_dict(), option=_ARTIFACT_JSON)
 
 
-ARTIFACT_JSON = orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_APPEND_NEWLINE
+_ARTIFACT_JSON = orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_APPEND_NEWLINE
 
 
 def _given(automation: str, names: list[str] | None, **values: Any) -> Input:

@@ -31,12 +31,14 @@ Artifacts = Annotated[
         parser=here.artifact,
     ),
 ]
-ARTIFACT = typer.Argument(
-    help="[REPO:]ARTIFACT; '.' is the one of here.",
-    autocompletion=complete_artifact,
-    parser=here.artifact,
-)
-OneArtifact = Annotated[str, ARTIFACT]
+OneArtifact = Annotated[
+    str,
+    typer.Argument(
+        help="[REPO:]ARTIFACT; '.' is the one of here.",
+        autocompletion=complete_artifact,
+        parser=here.artifact,
+    ),
+]
 Tags = Annotated[
     str,
     typer.Option(help="Tags, with commas; -TAG must not be there.", autocompletion=complete_tags),
